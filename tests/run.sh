@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The README's test command: installs what is needed, builds from scratch and
+# runs every test, then does both again with the address and undefined-behaviour
+# sanitizers. Ends with "N passed, N failed" and fails if a test did.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+export LC_ALL=C.UTF-8
+unset MESON_TESTTHREADS MAKEFLAGS
+exec </dev/null
+logs=$(mktemp -d) || exit 1
+trap 'rm -rf "$logs"' EXIT
+
+# step WHAT COMMAND...: its output goes to a log, shown on failure.
+step() {
+	local log=$logs/step what=$1
+	shift
+	echo "$what"
+	"$@" >"$log" 2>&1 && return 0
+	echo "$what: failed. The end of its output:"
+	tail -n 80 "$log"
+	return 1
+}
+
+# run_in DIRECTORY TEST-OPTIONS -- SETUP-OPTIONS: a fresh build, then its tests.
+run_in() {
+	local dir=$1 test_options=()
+	shift
+	while [ "$1" != -- ]; do
+		test_options+=("$1")
+		shift
+	done
+	shift
+	rm -rf "$dir"
+	step "Configuring $dir" meson setup "$dir" -Dwerror=true "$@" &&
+		step "Compiling $dir" meson compile -C "$dir" || return 1
+	echo "Testing $dir"
+	# Its verdict is read from its log, by summarise.
+	meson test -C "$dir" --no-rebuild "${test_options[@]}" |
+		grep -E '^ *[0-9]+/[0-9]+ '
+}
+
+sh tests/support/install-packages || exit 1
+
+run_in build --
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+# A container installs a build as users get it, so that ring has run already.
+run_in build-asan --no-suite systemd --timeout-multiplier 4 -- \
+	-Db_sanitize=address,undefined -Db_lundef=false
+
+python3 tests/support/summarise build build-asan
