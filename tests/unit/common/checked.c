@@ -2,13 +2,8 @@
 /* Arithmetic on numbers from outside, and integers as they stand on the wire. */
 #include "common/checked.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "common/byteorder.h"
+#include "tests/support/unit.h"
 
 static void
 sums_and_products_that_fit_are_given(void **state)

@@ -2,11 +2,7 @@
 /* Embedded doubly linked lists. */
 #include "common/list.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/unit.h"
 
 struct item {
 	int number;

@@ -2,15 +2,11 @@
 /* Strings that grow, lists of strings, text made safe to print. */
 #include "common/strings.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "tests/support/unit.h"
 
 static void
 an_untouched_builder_gives_an_empty_string(void **state)
