@@ -21,7 +21,7 @@
 		 : 0)
 
 /* Ends the life of a closure; it is empty afterwards, so once is enough. */
-#define CLOSURE_FREE(closure)                                       \
+#define closure_release(closure)                                    \
 	do {                                                        \
 		__typeof__(closure) *free_ = &(closure);            \
 		__typeof__(closure) freed_ = *free_;                \
@@ -53,7 +53,7 @@
 #define CLOSURE_DEFINE_CLEANUP(name)                                      \
 	static inline void cleanup_##name(nbd_##name##_callback *closure) \
 	{                                                                 \
-		CLOSURE_FREE(*closure);                                   \
+		closure_release(*closure);                                \
 	}
 CLOSURE_TYPES(CLOSURE_DEFINE_CLEANUP)
 #undef CLOSURE_DEFINE_CLEANUP

@@ -16,7 +16,7 @@
 #include "common/strings.h"
 
 void
-debug_write(struct debug *debug, const char *format, ...)
+debug_write(struct debug_sink *sink, const char *format, ...)
 {
 	CLEANUP(string_builder_done)
 	struct string_builder builder = STRING_BUILDER_INIT;
@@ -32,25 +32,25 @@ debug_write(struct debug *debug, const char *format, ...)
 	/* A message lost for want of memory is no reason to fail a call. */
 	if (!message)
 		;
-	else if (!CLOSURE_IS_NULL(debug->callback))
-		(void)CLOSURE_CALL(debug->callback, error_context(), message);
+	else if (!CLOSURE_IS_NULL(sink->callback))
+		(void)CLOSURE_CALL(sink->callback, error_context(), message);
 	else
 		fprintf(stderr, "libnbd: debug: %s: %s: %s\n",
-			debug->name ? debug->name : "nbd", error_context(),
-			message);
+			sink->handle_name ? sink->handle_name : "nbd",
+			error_context(), message);
 	errno = saved;
 }
 
 void
-debug_set_callback(struct debug *debug, nbd_debug_callback callback)
+debug_set_callback(struct debug_sink *sink, nbd_debug_callback callback)
 {
-	CLOSURE_FREE(debug->callback);
-	debug->callback = callback;
+	closure_release(sink->callback);
+	sink->callback = callback;
 }
 
 void
-debug_done(struct debug *debug)
+debug_done(struct debug_sink *sink)
 {
-	CLOSURE_FREE(debug->callback);
-	free(TAKE_PTR(debug->name));
+	closure_release(sink->callback);
+	free(TAKE_PTR(sink->handle_name));
 }

@@ -8,26 +8,26 @@
 #include <libnbd.h>
 #include <stdbool.h>
 
-struct debug {
-	bool enabled;
+struct debug_sink {
+	bool is_enabled;
 	nbd_debug_callback callback; /* owned */
-	char *name;                  /* of the handle, owned */
+	char *handle_name;           /* of the handle, owned */
 };
 
 /*
  * Writes one message, without newline, if debugging is on; arguments are not
  * evaluated if it is off. errno and the thread's last error stay as they are.
  */
-#define debug_log(debug, ...)                              \
-	do {                                               \
-		if (__builtin_expect((debug)->enabled, 0)) \
-			debug_write((debug), __VA_ARGS__); \
+#define debug_log(sink, ...)                                 \
+	do {                                                 \
+		if (__builtin_expect((sink)->is_enabled, 0)) \
+			debug_write((sink), __VA_ARGS__);    \
 	} while (0)
 
-void debug_write(struct debug *debug, const char *format, ...)
+void debug_write(struct debug_sink *sink, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Replaces, and frees, the callback; takes over CALLBACK. */
-void debug_set_callback(struct debug *debug, nbd_debug_callback callback);
+void debug_set_callback(struct debug_sink *sink, nbd_debug_callback callback);
 
-void debug_done(struct debug *debug);
+void debug_done(struct debug_sink *sink);

@@ -62,6 +62,7 @@ record(int errnum, const char *format, va_list args)
 {
 	CLEANUP(string_builder_done)
 	struct string_builder builder = STRING_BUILDER_INIT;
+	int saved = errno;
 	char buffer[128];
 	char *text;
 
@@ -78,6 +79,7 @@ record(int errnum, const char *format, va_list args)
 	last_error.allocated = text;
 	last_error.text = text ? text : format;
 	last_error.errnum = errnum;
+	errno = saved;
 }
 
 int
@@ -115,13 +117,13 @@ error_context(void)
 }
 
 const char *
-error_text(void)
+error_last_text(void)
 {
 	return last_error.text;
 }
 
 int
-error_errno(void)
+error_last_errno(void)
 {
 	return last_error.errnum;
 }

@@ -8,7 +8,8 @@
 /*
  * Records an error for this thread as "<context>: <message>", and, if ERRNUM
  * is not 0, ": <text of ERRNUM>". Returns -1, so that callers say
- * "return fail(...)". ERRNUM 0 is an error that has no errno.
+ * "return fail(...)". ERRNUM 0 is an error that has no errno. Leaves errno
+ * as it is.
  */
 int fail(int errnum, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -24,5 +25,5 @@ void error_set_context(const char *name);
 const char *error_context(void);
 
 /* The last error of this thread: NULL and 0 before the first one. */
-const char *error_text(void);
-int error_errno(void);
+const char *error_last_text(void);
+int error_last_errno(void);
