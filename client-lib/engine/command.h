@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Commands of the transmission phase: submit, complete, retire. A command is
+ * complete once its completion callback ran (or would have run), and retired
+ * when its closures are released and its cookie means nothing any more.
+ */
+#pragma once
+
+#include <libnbd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client-lib/engine/coverage.h"
+#include "common/list.h"
+
+struct nbd_handle;
+
+/* What an nbd_aio_* function asks for. Unused members are zero. */
+struct command_request {
+	uint16_t type;    /* NBD_CMD_* */
+	uint32_t flags;   /* LIBNBD_CMD_FLAG_* */
+	uint32_t accepts; /* the flags that the called function takes */
+	uint64_t offset;
+	uint64_t count;
+	void *buffer;        /* of READ, COUNT bytes until complete */
+	const void *payload; /* of WRITE, likewise */
+	nbd_chunk_callback chunk;
+	nbd_extent_callback extent;
+	nbd_extent64_callback extent64;
+	nbd_completion_callback completion;
+};
+
+/* Checks REQUEST against the strict mode and the limits, and queues it. The
+ * cookie (> 0): the closures belong to the engine. -1 with the error
+ * recorded: the caller keeps the closures. State TRANSFER. */
+int64_t command_submit(struct nbd_handle *h,
+		       const struct command_request *request);
+
+/* 1: completed without error, now retired. 0: in flight, or unknown cookie.
+ * -1: failed, now retired, the error is recorded. */
+int command_completed(struct nbd_handle *h, uint64_t cookie);
+
+/* The oldest cookie that is complete and not retired; 0 if there is none but
+ * commands are in flight; -1 with the error recorded if nothing is. */
+int64_t command_peek_completed(struct nbd_handle *h);
+
+/* Commands without a complete reply, an unanswered disconnect included. */
+int command_in_flight_count(const struct nbd_handle *h);
+
+/* Queues NBD_CMD_DISC. 0 or -1 with the error recorded. State TRANSFER. */
+int engine_disconnect(struct nbd_handle *h);
+bool engine_is_disconnecting(const struct nbd_handle *h);
+
+/* Completes with ENOTCONN every command of which no byte has been sent. */
+void engine_abandon_pending(struct nbd_handle *h);
+
+/* Where a command is. */
+enum command_stage {
+	COMMAND_QUEUED,   /* no byte handed to the transmitter */
+	COMMAND_SENDING,  /* in the batch being sent */
+	COMMAND_SENT,     /* waits for its reply */
+	COMMAND_COMPLETE, /* waits to be retired */
+};
+
+/* For the engine's own files. */
+struct command {
+	struct list link;          /* in the list of its stage */
+	struct command *next_slot; /* in the cookie table, or the free list */
+	uint64_t cookie;
+	uint64_t offset;
+	uint64_t count;
+	uint64_t sent_end; /* where its last byte is in the sent stream */
+	enum command_stage stage;
+	uint16_t type;
+	uint16_t flags;
+	int error;          /* the first one */
+	uint32_t n_excess;  /* chunks that a correct reply does not have */
+	bool reply_is_done; /* answered before it was wholly sent */
+	bool has_content;   /* a data, hole or status chunk arrived */
+	bool has_extent64;
+	uint8_t *buffer;     /* of READ and WRITE */
+	uint32_t n_statuses; /* context chunks taken */
+	struct coverage coverage;
+	char *message; /* the server's words to an error, NULL if none */
+	union {
+		nbd_chunk_callback chunk;
+		nbd_extent_callback extent;
+		nbd_extent64_callback extent64;
+	};
+	nbd_completion_callback completion;
+};
+
+/* The name in error texts: "read", "block-status", ... */
+const char *command_name(uint16_t type);
+
+/* Records ERRNUM as the command's error unless it has one. */
+void command_fail(struct command *command, int errnum);
+
+/* The reply is complete, or will never come: runs the completion callback
+ * and retires the command if that says so. */
+void command_complete(struct nbd_handle *h, struct command *command);
+
+/* Completes every command that is not complete, with ENOTCONN unless it has
+ * an error. */
+void command_complete_all(struct nbd_handle *h);
+
+/* Releases every command, completed or not, without callbacks. */
+void command_retire_all(struct nbd_handle *h);

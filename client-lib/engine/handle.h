@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * struct nbd_handle: everything about one connection. The engine works on it
+ * without locking; whoever calls the engine holds the lock.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client-lib/base/debug.h"
+#include "client-lib/engine/config.h"
+#include "client-lib/engine/connect.h"
+#include "client-lib/engine/export_info.h"
+#include "client-lib/engine/in_flight.h"
+#include "client-lib/engine/option.h"
+#include "client-lib/engine/receive.h"
+#include "client-lib/engine/states.h"
+#include "client-lib/engine/transmit.h"
+#include "client-lib/stream/stream.h"
+#include "common/list.h"
+
+/* What both sides agreed on in this connection. */
+struct negotiated {
+	uint32_t handshake_flags; /* NBD_FLAG_FIXED_NEWSTYLE, _NO_ZEROES */
+	const char *protocol;     /* "newstyle-fixed", ...; NULL before */
+	bool tls;
+	bool structured_replies;
+	bool extended_headers;
+};
+
+struct stats {
+	uint64_t bytes_sent;
+	uint64_t chunks_sent;
+	uint64_t bytes_received;
+	uint64_t chunks_received;
+};
+
+struct nbd_handle {
+	/* The first members belong to the API layer. */
+	uint32_t magic;
+	pthread_mutex_t lock;
+	_Atomic uint32_t published; /* for lock-free readers */
+	_Atomic uintptr_t private_data;
+	char *connection_state; /* the text nbd_connection_state() returned */
+
+	struct debug_sink debug; /* has the handle's name */
+	struct config config;
+
+	enum state state;
+	struct connect connect;
+	struct stream *stream; /* NULL while not connected */
+	struct negotiated negotiated;
+	struct export_info export;
+	struct option_state option;
+	struct stats stats;
+
+	struct in_flight commands;
+	uint64_t next_cookie;
+	struct transmit transmit;
+	struct receive receive;
+	struct list sent;     /* struct command, COMMAND_SENT */
+	struct list complete; /* struct command, COMMAND_COMPLETE */
+	int n_in_flight;      /* queued, sending or sent */
+	uint64_t read_bytes;  /* asked for by reads in flight */
+	uint32_t n_reads;     /* of them */
+	bool is_disconnecting;
+};
+
+/* A handle in state START with the default settings and an initialised lock,
+ * or NULL with the error recorded. */
+struct nbd_handle *handle_new(void);
+
+/* Closes the connection at once and releases everything but the debug
+ * callback, which the caller has released. Commands that are not complete
+ * complete with ENOTCONN. Waits for a child process to exit. NULL is fine. */
+void handle_free(struct nbd_handle *h);

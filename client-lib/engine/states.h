@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state machine of a connection: its states in the order of a
+ * connection's life, the driver that runs them until they would block, and
+ * the views of it that the public API shows. docs/state-machine.md draws it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nbd_handle;
+
+/* What the public API distinguishes. */
+enum public_state {
+	PUBLIC_CREATED,
+	PUBLIC_CONNECTING,
+	PUBLIC_NEGOTIATING,
+	PUBLIC_READY,
+	PUBLIC_PROCESSING,
+	PUBLIC_CLOSED,
+	PUBLIC_DEAD,
+};
+
+/* X(state, group, wants, run, description) */
+/* clang-format off */
+#define STATES(X) \
+	X(START,            CREATED,     NOTHING,  wait,              "handle after being created") \
+	X(CONNECT,          CONNECTING,  WRITE,    connect,           "connecting to the server") \
+	X(MAGIC,            CONNECTING,  READ,     magic,             "waiting for the server's greeting") \
+	X(OLDSTYLE,         CONNECTING,  READ,     oldstyle,          "receiving the oldstyle export description") \
+	X(NEWSTYLE_FLAGS,   CONNECTING,  READ,     newstyle_flags,    "receiving the handshake flags") \
+	X(OPTION_NEXT,      CONNECTING,  NOTHING,  option_next,       "choosing the next option") \
+	X(OPTION_SEND,      CONNECTING,  WRITE,    option_send,       "sending an option") \
+	X(OPTION_REPLY,     CONNECTING,  READ,     option_reply,      "waiting for the reply to an option") \
+	X(OPTION_PAYLOAD,   CONNECTING,  READ,     option_payload,    "receiving the reply to an option") \
+	X(OPTION_SKIP,      CONNECTING,  READ,     option_skip,       "skipping part of the reply to an option") \
+	X(EXPORT_NAME,      CONNECTING,  READ,     export_name,       "waiting for the export description") \
+	X(OPTION_ABORT,     CONNECTING,  WRITE,    option_abort,      "leaving the negotiation") \
+	X(NEGOTIATING,      NEGOTIATING, NOTHING,  wait,              "connection is negotiating options") \
+	X(TRANSFER,         CONNECTED,   TRANSFER, transfer,          "connection is ready for commands") \
+	X(CLOSED,           CLOSED,      NOTHING,  wait,              "connection is closed") \
+	X(DEAD,             DEAD,        NOTHING,  wait,              "connection is dead")
+/* clang-format on */
+
+enum state {
+#define STATE_ENUM(state, group, wants, run, description) STATE_##state,
+	STATES(STATE_ENUM)
+#undef STATE_ENUM
+};
+
+/* What running a state once led to. */
+enum step {
+	STEP_AGAIN,   /* run the machine on */
+	STEP_BLOCKED, /* wait for what the state wants */
+	STEP_FAILED,  /* the error is recorded; the call in progress fails */
+};
+
+/* Runs the machine until it would block. 0, or -1 with the error recorded
+ * (usually the connection is dead then). */
+int engine_run(struct nbd_handle *h);
+
+/* The descriptor is readable (or closed by the peer), or writable: 0, or -1
+ * with the error recorded. EINVAL if the state waits for nothing like it. */
+int engine_notify_read(struct nbd_handle *h);
+int engine_notify_write(struct nbd_handle *h);
+
+/* Sends requests that wait for company, as far as the socket takes them.
+ * nbd_poll() calls it before it waits. 0 or -1 like engine_run(). */
+int engine_flush(struct nbd_handle *h);
+
+/* What to poll for: LIBNBD_AIO_DIRECTION_* bits or 0. */
+unsigned engine_direction(const struct nbd_handle *h);
+
+/* The descriptor, or -1 while there is none. */
+int engine_fd(const struct nbd_handle *h);
+
+enum public_state engine_public_state(const struct nbd_handle *h);
+
+/* The parts of nbd_connection_state(): "READY" and a short sentence. */
+const char *engine_state_name(const struct nbd_handle *h);
+const char *engine_state_description(const struct nbd_handle *h);
+
+/* The only way to change the state; for the engine's own files. */
+void engine_set_state(struct nbd_handle *h, enum state state);
+
+/* Ends the connection because of an error, which is recorded from ERRNUM and
+ * FORMAT. Every command and a pending option complete, once. Always
+ * STEP_FAILED. For the engine's own files. */
+enum step dead(struct nbd_handle *h, int errnum, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same when the error is recorded already. */
+enum step dead_as_recorded(struct nbd_handle *h);
+
+/* Ends the connection in peace: commands without a reply get ENOTCONN. */
+enum step engine_close(struct nbd_handle *h);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The sending half of a connection: queued requests are gathered into batches
+ * and leave in one sendmsg each.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "client-lib/engine/states.h"
+#include "common/list.h"
+
+struct nbd_handle;
+struct command;
+
+enum {
+	TRANSMIT_MAX_VECTORS = 128,
+	TRANSMIT_STAGING_SIZE = 64 * 1024,
+};
+
+enum transmit_state {
+	TRANSMIT_IDLE,     /* no batch; requests may be queued */
+	TRANSMIT_BATCH,    /* a batch is being sent */
+	TRANSMIT_SHUTDOWN, /* NBD_CMD_DISC is sent, the write side closes */
+	TRANSMIT_OVER,     /* nothing can be sent any more */
+};
+
+struct transmit {
+	enum transmit_state state;
+	struct list queue;   /* struct command, COMMAND_QUEUED */
+	struct list sending; /* struct command, COMMAND_SENDING */
+	unsigned n_queued;
+	uint64_t n_built;        /* bytes put into batches */
+	uint64_t n_sent;         /* bytes the stream took */
+	struct command *payload; /* its payload is the next batch */
+	bool more;               /* that batch follows this one */
+	int n_vectors;
+	int first_vector;
+	size_t staged;
+	uint8_t *staging; /* headers and small payloads of the batch */
+	struct iovec vectors[TRANSMIT_MAX_VECTORS];
+};
+
+void transmit_init(struct transmit *transmit);
+void transmit_done(struct transmit *transmit);
+
+/* Sends until the queue is empty (AGAIN: something was sent, BLOCKED). */
+enum step transmit_run(struct nbd_handle *h);
+
+/* Takes back what is queued or batched but has not begun to leave. Appends it
+ * to TO, oldest first. */
+void transmit_take_unsent(struct transmit *transmit, struct list *to);
+
+/* Has any byte of COMMAND left? */
+bool transmit_has_begun(const struct transmit *transmit,
+			const struct command *command);

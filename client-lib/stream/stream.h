@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A byte transport that never blocks: a socket, or a layer on top of another
+ * stream. It knows nothing about NBD. Every function returns at once and says
+ * STREAM_AGAIN when the operation has to wait for the descriptor.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* Results below zero of receive, send and shut_write. */
+enum {
+	STREAM_AGAIN = -1,  /* wait until the descriptor is ready, call again */
+	STREAM_FAILED = -2, /* errno says why; nothing is recorded */
+};
+
+struct stream;
+
+struct stream_operations {
+	/* Reads into VECTORS: the number of bytes, 0 at the end of the
+	 * stream, STREAM_AGAIN or STREAM_FAILED. */
+	ssize_t (*receive)(struct stream *stream, const struct iovec *vectors,
+			   int n_vectors);
+	/* Writes from VECTORS: the number of bytes taken, at least one.
+	 * MORE promises that another send follows at once. */
+	ssize_t (*send)(struct stream *stream, const struct iovec *vectors,
+			int n_vectors, bool more);
+	/* Says to the peer that nothing more will be sent. 0 or a result. */
+	int (*shut_write)(struct stream *stream);
+	/* Does the layer hold received bytes that poll(2) cannot see? */
+	bool (*has_pending)(const struct stream *stream);
+	/* Releases the stream and everything below it. */
+	void (*close)(struct stream *stream);
+};
+
+/* Embedded first in each kind of stream. */
+struct stream {
+	const struct stream_operations *operations;
+	int fd; /* what to poll */
+};
+
+/* A stream on the connected, non-blocking socket FD, which it owns from then
+ * on; NULL with errno ENOMEM leaves FD alone. */
+struct stream *socket_stream_new(int fd);
+
+static inline ssize_t
+stream_receive(struct stream *stream, const struct iovec *vectors,
+	       int n_vectors)
+{
+	return stream->operations->receive(stream, vectors, n_vectors);
+}
+
+static inline ssize_t
+stream_send(struct stream *stream, const struct iovec *vectors, int n_vectors,
+	    bool more)
+{
+	return stream->operations->send(stream, vectors, n_vectors, more);
+}
+
+static inline int
+stream_shut_write(struct stream *stream)
+{
+	return stream->operations->shut_write(stream);
+}
+
+static inline bool
+stream_has_pending(const struct stream *stream)
+{
+	return stream->operations->has_pending(stream);
+}
+
+static inline void
+stream_close(struct stream *stream)
+{
+	if (stream)
+		stream->operations->close(stream);
+}
