@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Payloads as gRPC slices, for code that speaks to gRPC. */
+#pragma once
+
+#include <grpc/slice.h>
+
+#include "proto/payload.h"
+
+/* A payload over the bytes of SLICE, whose reference is taken. Few bytes
+ * inside the slice itself are copied. */
+struct payload payload_from_slice(grpc_slice slice);
+
+/* The payload's reference as a slice, for the caller to unref; PAYLOAD is empty
+ * afterwards. */
+grpc_slice payload_take_slice(struct payload *payload);
