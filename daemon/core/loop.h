@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An I/O thread: a short epoll loop over the descriptors that belong to it,
+ * its timers, and a mailbox through which other threads have something run
+ * here. Everything that a loop owns is touched by its thread alone, so what
+ * lives there needs no lock.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "daemon/core/timer.h"
+
+struct loop;
+
+/* Something to run on the loop's thread; embedded in what it is about. */
+struct message {
+	struct list link;
+	void (*run)(struct message *message);
+};
+
+/* A descriptor being watched; embedded. Zero bytes with fd -1 watch nothing. */
+struct watch {
+	int fd;
+	uint32_t events;
+	/* EVENTS as epoll reports them. */
+	void (*on_ready)(struct watch *watch, uint32_t events);
+};
+
+/* A loop whose thread runs; NULL with errno. */
+struct loop *loop_new(unsigned number);
+/* Asks the thread to end when its mailbox is empty, waits for it and frees
+ * the loop. Nothing may be watched any more. */
+void loop_free(struct loop *loop);
+
+/* Any thread. Messages run in the order they were sent. The message may be
+ * sent again once it runs. */
+void loop_send(struct loop *loop, struct message *message);
+
+/* The rest: on the loop's own thread. */
+
+/* 0 or a negative errno. Watches FD for EVENTS, instead of what WATCH watched
+ * before; a descriptor that was closed meanwhile is no trouble. */
+int loop_watch(struct loop *loop, struct watch *watch, int fd, uint32_t events);
+/* Before the descriptor is closed. Harmless if nothing is watched. */
+void loop_unwatch(struct loop *loop, struct watch *watch);
+
+/* 0 or -ENOMEM. */
+int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due);
+void loop_stop_timer(struct loop *loop, struct timer *timer);
+/* CLOCK_MONOTONIC ns, as read when the thread last woke. */
+uint64_t loop_now(const struct loop *loop);
+bool loop_is_current(const struct loop *loop);

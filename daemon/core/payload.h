@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The bytes of a read or write: a buffer with an owner that is told when it is
+ * free again. The core does not know where the memory comes from (a message
+ * slice, the heap, tomorrow a client's shared memory).
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* Zero bytes are "no payload". */
+struct payload {
+	void *data;
+	size_t size;
+	/* Called once with OWNER, on any thread; NULL: nothing to do. */
+	void (*release)(void *owner);
+	void *owner;
+};
+
+/* 0, or -ENOMEM: SIZE bytes from the heap, not initialised. */
+int payload_allocate(struct payload *payload, size_t size);
+
+/* Gives the buffer back to its owner; PAYLOAD is empty afterwards. Harmless on
+ * an empty one. */
+void payload_release(struct payload *payload);
+
+/* The payload, which in FROM is empty afterwards: the caller owns it. */
+struct payload payload_take(struct payload *from);

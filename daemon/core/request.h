@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One command from call to reply. The caller owns the memory, usually inside
+ * its own per-call object, fills the first half, and has it back in on_done.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "common/strings.h"
+#include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
+#include "daemon/core/payload.h"
+#include "daemon/core/timer.h"
+
+struct client;
+struct request_target;
+
+enum request_command {
+	REQUEST_READ,
+	REQUEST_WRITE,
+	REQUEST_FLUSH,
+	REQUEST_TRIM,
+	REQUEST_CACHE,
+	REQUEST_ZERO,
+	REQUEST_BLOCK_STATUS,
+};
+
+struct request_extent {
+	uint64_t length;
+	uint64_t flags;
+};
+
+struct request {
+	/* Filled by the caller; the rest zero. */
+	enum request_command command;
+	/* The protocol's own bits, LIBNBD_CMD_FLAG_*. */
+	uint32_t flags;
+	uint64_t offset;
+	/* Writes: 0 or the payload's size. Block status: 0 is "to the end". */
+	uint64_t length;
+	/* Write: given by the caller, released by the core as soon as the
+	 * bytes are not needed any more. Read: allocated by the core and the
+	 * caller's in on_done, where the caller takes it with payload_take()
+	 * or leaves it to request_done(). */
+	struct payload payload;
+	/* Block status: the contexts wanted; empty: all. */
+	struct string_list contexts;
+	/* Block status: one command to the server suffices; the extents may
+	 * cover less than was asked. */
+	bool is_partial_ok;
+	/* CLOCK_MONOTONIC, ns; 0: the volume's RequestTimeout from now. */
+	uint64_t deadline;
+	/* Whose request it is: access and limits. A reference of the caller's
+	 * that outlives the request; NULL: the daemon's own. */
+	struct client *client;
+	/* Block status, before on_done, on the I/O thread: the next extents
+	 * of CONTEXT, which begin at OFFSET and join the previous ones. May be
+	 * NULL for other commands. */
+	void (*on_extents)(struct request *request, const char *context,
+			   uint64_t offset,
+			   const struct request_extent *extents, size_t n);
+	/* Exactly once, on the I/O thread, or from within the submitting call
+	 * if the request is refused at once. The request belongs to the caller
+	 * again, who may free it here. */
+	void (*on_done)(struct request *request);
+	void *user;
+
+	/* The outcome; errnum 0 is success. */
+	struct failure failure;
+
+	/* Private to the core. */
+	struct message message;
+	struct list link;
+	struct timer timer;
+	struct request_target *target;
+	/* What has been handed out so far, and what of that is unanswered. */
+	uint64_t next_offset;
+	uint64_t end;
+	struct list parts;
+	unsigned n_parts;
+	bool is_started;
+	bool has_failed;
+	bool may_be_applied;
+	bool is_charged;
+	uint64_t charged_bytes;
+	atomic_bool is_cancelled;
+};
+
+/* Any thread, while the caller knows that on_done has not been called: nobody
+ * waits for the request any more. If it has not been sent it ends soon with
+ * ECANCELED; on_done still comes, once. */
+void request_cancel(struct request *request);
+
+/* Releases what the request holds (payload, contexts, failure), not the
+ * request itself. After on_done. */
+void request_done(struct request *request);
+
+const char *request_command_name(enum request_command command);
