@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A throw-away machine with a real systemd: the cached root under an overlay in
+# memory, booted by systemd-nspawn. To be sourced by a test, which calls
+#
+#   machine_enter "$@"        first: skips, or runs the test again in namespaces
+#   machine_root_mount        after which $machine_root can be written to
+#   machine_boot
+#   machine_run COMMAND...    as root, in the booted machine
+#   machine_run_as USER COMMAND...
+#
+# The test's processes and mounts live in namespaces of their own that end with
+# its first process, however it ends, so nothing is left behind but empty
+# control groups, which machine_enter removes. One machine runs at a time: all
+# of them would have the same control group.
+
+machine_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+machine_root=/run/nbd-clientd-test/root
+machine_console=/run/nbd-clientd-test/console
+
+machine_skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+machine_require() {
+	local tool
+	[ "$(id -u)" -eq 0 ] || machine_skip "a container needs root"
+	for tool in systemd-nspawn debootstrap unshare nsenter flock; do
+		command -v $tool >/dev/null || machine_skip "$tool is not installed"
+	done
+	[ "$(. /etc/os-release && echo "$ID")" = debian ] ||
+		machine_skip "the container's root is Debian's, this system is not"
+	unshare --mount --pid --fork true 2>/dev/null ||
+		machine_skip "this system allows no new namespaces"
+	[ -w /sys/fs/cgroup ] ||
+		machine_skip "no control groups in /sys/fs/cgroup that we may make"
+}
+
+# nspawn leaves the groups that it made in ours; those in use stay.
+machine_remove_cgroups() {
+	local hierarchy path group
+	while IFS=: read -r _ hierarchy path; do
+		for group in "/sys/fs/cgroup/${hierarchy#name=}$path" \
+			"/sys/fs/cgroup/unified$path"; do
+			find "$group/payload" "$group/supervisor" -depth -type d \
+				-exec rmdir {} + 2>/dev/null
+		done
+	done </proc/self/cgroup
+}
+
+machine_enter() {
+	[ -z "${MACHINE_IMAGE:-}" ] || return 0
+	machine_require
+	MACHINE_IMAGE=$("$machine_here/root-image") || exit 1
+	export MACHINE_IMAGE
+	exec 8>"$MACHINE_IMAGE.lock"
+	flock 8
+	unshare --fork --pid --kill-child --mount-proc --mount \
+		--propagation private bash "$0" "$@" 8>&- &
+	trap 'kill -KILL $!' TERM INT HUP
+	wait $!
+	local result=$?
+	machine_remove_cgroups
+	rmdir "${machine_root%/*}" 2>/dev/null
+	exit $result
+}
+
+machine_root_mount() {
+	local dir=${machine_root%/*}
+	# nspawn keeps notes of its machines here.
+	mkdir -p "$dir" /run/systemd
+	mount -t tmpfs tmpfs /run/systemd
+	mount -t tmpfs tmpfs "$dir"
+	mkdir "$dir/upper" "$dir/work" "$machine_root"
+	mount -t overlay overlay "$machine_root" \
+		-o "lowerdir=$MACHINE_IMAGE,upperdir=$dir/upper,workdir=$dir/work"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+	local deadline=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		if [ $SECONDS -ge $deadline ]; then
+			echo "gave up waiting until $what ($*)"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+machine_leader_is_there() {
+	machine_leader=$(pgrep -P "$machine_nspawn" | head -n 1)
+	[ -n "$machine_leader" ]
+}
+
+machine_is_up() {
+	case $(machine_run systemctl is-system-running) in
+	running | degraded) ;;
+	*) false ;;
+	esac
+}
+
+machine_boot() {
+	SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn \
+		--directory="$machine_root" --machine=nbd-clientd-test \
+		--register=no --keep-unit --console=pipe --link-journal=no \
+		--resolv-conf=off --timezone=off --capability=all \
+		--private-network --boot \
+		</dev/null >"$machine_console" 2>&1 &
+	machine_nspawn=$!
+	wait_for 20 "the container has a PID 1" machine_leader_is_there &&
+		wait_for 60 "the container is booted" machine_is_up && return 0
+	cat "$machine_console"
+	return 1
+}
+
+machine_run() {
+	nsenter --target "$machine_leader" --all -- "$@"
+}
+
+# With the user's groups, as a log-in would give them.
+machine_run_as() {
+	local user=$1
+	shift
+	machine_run setpriv --reuid="$user" --regid="$user" --init-groups -- \
+		env HOME=/ PATH=/usr/local/bin:/usr/bin:/bin "$@"
+}

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# nbd-clientd as a service of a real systemd: installs the build in a container
+# and does there what an operator and two users would. Arguments: the build
+# directory and meson.
+set -u
+. "$(dirname "$0")/machine.sh"
+machine_enter "$@"
+build=$1
+meson=$2
+failures=0
+
+# check SENTENCE COMMAND...: says whether the command, and so the sentence, held.
+check() {
+	local sentence=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		echo "ok - $sentence"
+	else
+		echo "not ok - $sentence"
+		printf '%s\n' "command: $*" "$output" | sed 's/^/    /'
+		failures=$((failures + 1))
+	fi
+}
+
+# exits_with STATUS PATTERN COMMAND...: and the output matches the pattern.
+exits_with() {
+	local status=$1 pattern=$2 seen
+	shift 2
+	local output
+	output=$("$@" 2>&1)
+	seen=$?
+	printf '%s\n' "$output" "(exit status $seen)"
+	[ $seen -eq "$status" ] && grep -Eq -- "$pattern" <<<"$output"
+}
+
+property_is() {
+	local seen
+	seen=$(machine_run systemctl show --property="$2" --value "$1")
+	echo "$1: $2 is '$seen'"
+	[[ $seen =~ $3 ]]
+}
+
+give_up() {
+	echo "not ok - $*"
+	exit 1
+}
+
+as_alice() {
+	machine_run_as alice "$@"
+}
+
+as_mallory() {
+	machine_run_as mallory "$@"
+}
+
+install_build() {
+	DESTDIR=$machine_root "$meson" install -C "$build" --quiet --no-rebuild
+}
+
+# The work of a package's installation.
+settle_in() {
+	machine_run ldconfig &&
+		machine_run systemd-sysusers &&
+		machine_run systemd-tmpfiles --create &&
+		machine_run systemctl daemon-reload
+}
+
+add_people() {
+	machine_run useradd --groups nbd-clientd alice &&
+		machine_run useradd --groups nbd-clientd,nbd-clientd-admin root2 &&
+		machine_run useradd mallory
+}
+
+# Two NBD servers in the container: one on TCP, one on a unix socket.
+start_servers() {
+	machine_run mkdir -m 0755 /run/store &&
+		machine_run systemd-run --quiet --unit=store-tcp \
+			nbdkit --foreground --ipaddr=127.0.0.1 --port=10809 memory 64M &&
+		machine_run systemd-run --quiet --unit=store-unix -p UMask=0000 \
+			nbdkit --foreground --unix=/run/store/sock memory 16M &&
+		wait_for 10 "the servers listen" machine_run sh -c \
+			'test -S /run/store/sock && : </dev/tcp/127.0.0.1/10809' ||
+		machine_run test -S /run/store/sock
+}
+
+volume() {
+	printf '[Volume]\nUri=%s\nAllowGroups=nbd-clientd\n' "$2" \
+		>"$machine_root/etc/nbd-clientd/volumes.d/$1.conf"
+}
+
+round_trip() {
+	as_alice sh -ec '
+		head -c 300000 /dev/urandom >/tmp/there
+		nbdctl write '"$1"' --offset 4096 --length 300000 /tmp/there
+		nbdctl read '"$1"' --offset 4096 --length 300000 /tmp/back
+		cmp /tmp/there /tmp/back
+		rm /tmp/there /tmp/back'
+}
+
+service_and_socket_are_sound() {
+	machine_run systemd-analyze verify nbd-clientd.service nbd-clientd.socket
+}
+
+is_well_confined() {
+	machine_run systemd-analyze security --no-pager --threshold=15 \
+		nbd-clientd.service | tail -n 1
+	return "${PIPESTATUS[0]}"
+}
+
+restarts_when_it_hangs() {
+	local before
+	before=$(machine_run systemctl show -p MainPID --value nbd-clientd)
+	machine_run kill -STOP "$before"
+	wait_for 20 "the watchdog has restarted it" \
+		property_is nbd-clientd.service NRestarts '^1$' &&
+		wait_for 20 "it is active again" \
+			machine_run systemctl is-active nbd-clientd
+}
+
+machine_root_mount
+install_build || give_up "the build installs"
+machine_boot || give_up "the container boots"
+settle_in || give_up "users and directories are made"
+add_people && start_servers || give_up "people and servers are there"
+volume tcp nbd://127.0.0.1/
+volume unix 'nbd+unix:///?socket=/run/store/sock'
+
+check "systemd-analyze finds nothing wrong in the units" \
+	service_and_socket_are_sound
+check "systemctl start succeeds" machine_run systemctl start nbd-clientd
+check "the service is active" property_is nbd-clientd.service ActiveState '^active$'
+check "it says what it serves" property_is nbd-clientd.service StatusText .
+check "a member of the group sees the daemon" as_alice nbdctl status
+check "a member writes a volume on TCP and reads it back" round_trip tcp
+check "a member writes a volume on a unix socket and reads it back" \
+	round_trip unix
+check "one who is no member is refused" \
+	exits_with 6 'nbd-clientd' as_mallory nbdctl status
+check "a member who is no administrator may not reload" \
+	exits_with 6 . as_alice nbdctl daemon reload
+
+volume late nbd://127.0.0.1/
+check "a reload succeeds" machine_run systemctl reload nbd-clientd
+check "after a reload the new volume is there" \
+	wait_for 10 "the volume is listed" as_alice nbdctl volume show late
+check "an administrator may reload" \
+	machine_run_as root2 nbdctl daemon reload
+
+check "it is confined to 1.5 or better" is_well_confined
+check "stopping it succeeds" machine_run systemctl stop nbd-clientd.service
+check "it ended well" property_is nbd-clientd.service Result '^success$'
+check "with exit status 0" property_is nbd-clientd.service ExecMainStatus '^0$'
+check "the socket outlives the service" \
+	machine_run systemctl is-active nbd-clientd.socket
+check "a client's connection starts it again" as_alice nbdctl status
+check "and it serves" round_trip tcp
+check "if it hangs, the watchdog restarts it" restarts_when_it_hangs
+check "and it serves again" round_trip tcp
+
+echo garbage >"$machine_root/etc/nbd-clientd/conf.d/10-bad.conf"
+machine_run systemctl stop nbd-clientd.service
+check "it does not start on a configuration that it cannot read" \
+	exits_with 1 . machine_run systemctl start nbd-clientd.service
+check "and says in the journal which file" \
+	machine_run sh -c 'journalctl -u nbd-clientd -o cat | grep 10-bad.conf'
+
+machine_run systemctl stop nbd-clientd.service nbd-clientd.socket
+check "everything stops" \
+	property_is nbd-clientd.socket ActiveState '^inactive$'
+
+if [ $failures -gt 0 ]; then
+	echo "The service's journal:"
+	machine_run journalctl --no-pager -o short-precise -u nbd-clientd |
+		tail -n 100
+	exit 1
+fi
