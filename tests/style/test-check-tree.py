@@ -23,6 +23,7 @@ CASES = [
      "may include only"),
     ("client-lib/engine/a.c", C + "int a(void)\n{\n\treturn poll(0, 0, 0);\n}\n",
      "never waits"),
+    ("client-lib/engine/a.c", C + "pthread_mutex_lock(l);\n", "never locks"),
     ("client-lib/engine/a.c", C + "/* calls poll() */\n", None),
     ("client-lib/api/a.c", C + '#include "client-lib/engine/handle.h"\n', None),
     ("daemon/a.c", C + '#include "client-lib/engine/handle.h"\n',
