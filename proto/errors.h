@@ -17,7 +17,7 @@
 #define ERRORS_DETAILS_KEY "grpc-status-details-bin"
 
 /* What went wrong, as the code that found it says it. */
-struct failure {
+struct rpc_failure {
 	/* 0 if none fits; a positive errno of this machine. */
 	int errnum;
 	/* UNSPECIFIED: follows from errnum alone. */
@@ -48,7 +48,7 @@ const char *errors_status_name(grpc_status_code status);
  * grpc-status-details-bin. The caller unrefs the slice.
  */
 grpc_slice errors_encode(grpc_status_code status,
-			 const struct failure *failure);
+			 const struct rpc_failure *failure);
 
 /*
  * The ErrorDetail in such bytes, which the caller frees with
@@ -58,4 +58,4 @@ Nbdclientd__V1__ErrorDetail *errors_decode(grpc_slice details);
 
 /* The failure as an IoError of Channel or Negotiate, which the caller frees
  * with codec_message_free(). NULL with errno ENOMEM. */
-Nbdclientd__V1__IoError *errors_to_io_error(const struct failure *failure);
+Nbdclientd__V1__IoError *errors_to_io_error(const struct rpc_failure *failure);

@@ -12,9 +12,9 @@
 
 #include "common/list.h"
 #include "common/strings.h"
+#include "daemon/core/buffer.h"
 #include "daemon/core/failure.h"
 #include "daemon/core/loop.h"
-#include "daemon/core/payload.h"
 #include "daemon/core/timer.h"
 
 struct client;
@@ -45,9 +45,9 @@ struct request {
 	uint64_t length;
 	/* Write: given by the caller, released by the core as soon as the
 	 * bytes are not needed any more. Read: allocated by the core and the
-	 * caller's in on_done, where the caller takes it with payload_take()
+	 * caller's in on_done, where the caller takes it with buffer_take()
 	 * or leaves it to request_done(). */
-	struct payload payload;
+	struct buffer payload;
 	/* Block status: the contexts wanted; empty: all. */
 	struct string_list contexts;
 	/* Block status: one command to the server suffices; the extents may

@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-/* Zero bytes are "no payload". */
-struct payload {
+/* Zero bytes are "no buffer". */
+struct buffer {
 	void *data;
 	size_t size;
 	/* Called once with OWNER, on any thread; NULL: nothing to do. */
@@ -18,11 +18,11 @@ struct payload {
 };
 
 /* 0, or -ENOMEM: SIZE bytes from the heap, not initialised. */
-int payload_allocate(struct payload *payload, size_t size);
+int buffer_allocate(struct buffer *buffer, size_t size);
 
-/* Gives the buffer back to its owner; PAYLOAD is empty afterwards. Harmless on
+/* Gives the buffer back to its owner; BUFFER is empty afterwards. Harmless on
  * an empty one. */
-void payload_release(struct payload *payload);
+void buffer_release(struct buffer *buffer);
 
-/* The payload, which in FROM is empty afterwards: the caller owns it. */
-struct payload payload_take(struct payload *from);
+/* The buffer, which in FROM is empty afterwards: the caller owns it. */
+struct buffer buffer_take(struct buffer *from);
