@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of one call: what the handlers of all methods share. A call gets
+ * messages, sends messages, and ends with exactly one status; it is freed when
+ * its last reference goes, which is after gRPC has reported its end and every
+ * request that was made for it is done.
+ *
+ * A handler embeds struct rpc_call as the first member of its own struct. Its
+ * functions run on the RPC thread unless said otherwise; the rpc_call_…
+ * functions may be called on any thread, also by I/O threads in completions.
+ */
+#pragma once
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "daemon/rpc/event.h"
+#include "proto/methods.h"
+
+struct failure;
+struct rpc_accept;
+struct rpc_call;
+struct rpc_peer;
+
+struct rpc_handler {
+	/* sizeof() the struct that embeds the call; the rest of it is zero. */
+	size_t size;
+	/* Before the first message is asked for. May be NULL. */
+	void (*on_start)(struct rpc_call *call);
+	/* A message, which is destroyed afterwards. Unary methods and server
+	 * streams get one; others ask for the next by rpc_call_receive(). */
+	void (*on_message)(struct rpc_call *call, grpc_byte_buffer *message);
+	/* The client will send no more. Streams of the client only. */
+	void (*on_half_close)(struct rpc_call *call);
+	/* The message given to rpc_call_send() has left; the next may go. */
+	void (*on_sent)(struct rpc_call *call);
+	/* The call has ended before its status could be sent: the client
+	 * cancelled it, its deadline passed or its connection ended. */
+	void (*on_cancel)(struct rpc_call *call);
+	/* The daemon is draining: end when what is in flight is done. Main
+	 * thread. May be NULL: the call ends soon by itself. */
+	void (*on_drain)(struct rpc_call *call);
+	/* Releases what the handler's struct holds. Any thread. */
+	void (*on_free)(struct rpc_call *call);
+};
+
+struct rpc_call {
+	/* in rpc_peer.calls */
+	struct list link;
+	atomic_uint refs;
+	/* A reference. */
+	struct rpc_peer *peer;
+	const struct rpc_method *method;
+	const struct rpc_handler *handler;
+	/* CLOCK_MONOTONIC in ns, a little before the client's own deadline so
+	 * that our answer arrives; 0: none. */
+	uint64_t deadline;
+
+	/* The rest belongs to call.c. */
+	grpc_call *call;
+	struct rpc_event closed, received, sent, finished;
+	grpc_byte_buffer *message;
+	int was_cancelled;
+	/* Guards what follows, and the order of operations on the call. */
+	pthread_mutex_t lock;
+	bool is_sending, is_metadata_sent, is_finished, is_ended;
+	struct rpc_status *status;
+};
+
+/* Makes ACCEPT, which a client has filled, into a call of METHOD, and starts
+ * it. RPC thread. */
+void rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
+		    const struct rpc_method *method,
+		    const struct rpc_handler *handler);
+
+void rpc_call_ref(struct rpc_call *call);
+/* Also from completions on I/O threads, but not with the call's lock held. */
+void rpc_call_unref(struct rpc_call *call);
+
+/* Asks for the client's next message. One at a time. */
+void rpc_call_receive(struct rpc_call *call);
+
+/*
+ * Sends one message of a stream, which is taken. One at a time: the next after
+ * on_sent. False, and no on_sent: the call has ended or been given its status.
+ */
+bool rpc_call_send(struct rpc_call *call, grpc_byte_buffer *message);
+
+/* Has the call been given its status, or ended without? */
+bool rpc_call_is_over(struct rpc_call *call);
+
+/*
+ * The ends of a call; the first one counts and later ones do nothing. A status
+ * waits for the message that is being sent.
+ */
+/* OK with RESPONSE, a message of protobuf-c, which stays the caller's. */
+void rpc_call_reply(struct rpc_call *call, const void *response);
+/* The same with a message that is encoded already, which is taken. */
+void rpc_call_reply_bytes(struct rpc_call *call, grpc_byte_buffer *response);
+/* A stream's end without an error. */
+void rpc_call_finish_ok(struct rpc_call *call);
+/* FAILURE stays the caller's. */
+void rpc_call_fail(struct rpc_call *call, const struct failure *failure);
+
+/*
+ * Decodes a received message into *MESSAGE, which the caller frees with
+ * codec_message_free(). False: the call has been failed instead.
+ */
+bool rpc_call_decode(struct rpc_call *call, grpc_byte_buffer *bytes,
+		     void *message);
