@@ -64,6 +64,3 @@ uint64_t daemon_started_at(const struct daemon *daemon);
 const char *daemon_library_version(void);
 /* A reference to the configuration in force; configuration_unref() it. */
 struct configuration *daemon_configuration(struct daemon *daemon);
-
-/* CLOCK_MONOTONIC in ns. */
-uint64_t clock_now(void);

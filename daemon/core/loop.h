@@ -50,6 +50,17 @@ void loop_unwatch(struct loop *loop, struct watch *watch);
 /* 0 or -ENOMEM. */
 int loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due);
 void loop_stop_timer(struct loop *loop, struct timer *timer);
+/* Runs MESSAGE once before the thread sleeps again, after what is under way
+ * now: no lock, no system call. Harmless if it is due already. A message that
+ * is used here starts with loop_message_init() and is never sent. */
+void loop_run_later(struct loop *loop, struct message *message);
+void loop_message_init(struct message *message,
+		       void (*run)(struct message *message));
+/* Takes back a message of loop_run_later(). */
+void loop_message_cancel(struct message *message);
 /* CLOCK_MONOTONIC ns, as read when the thread last woke. */
 uint64_t loop_now(const struct loop *loop);
 bool loop_is_current(const struct loop *loop);
+
+/* CLOCK_MONOTONIC in ns, any thread. */
+uint64_t clock_now(void);
