@@ -2,7 +2,7 @@
 /*
  * The one internal form of the configuration. Files fill it today; everything
  * else only reads it. Immutable once read, and counted by reference, so a
- * reload swaps a pointer.
+ * reload swaps pointers.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct id_list {
 	size_t n_ids;
 	/* "*" */
 	bool is_everyone;
-	/* Given at all: an empty list differs from no list. */
+	/* Given at all: no list differs from an empty one. */
 	bool is_set;
 };
 
@@ -32,20 +32,20 @@ enum tls_policy {
 	TLS_REQUIRE,
 };
 
-/* How to reach the servers of a volume beyond their URIs. */
+/* Credentials, handed to the library. NULL: its default. */
 struct tls_settings {
 	enum tls_policy policy;
-	/* NULL: the library's default. */
 	char *certificates;
 	char *psk_file;
 	char *username;
-	bool skip_verification;
+	bool verify_peer;
 };
 
-/* One [Volume]. Times in ns. */
+/* One [Volume]. Times in ns; 0 stands for the daemon's value. */
 struct volume_settings {
+	atomic_uint references;
 	char *name;
-	/* NBD URIs in order of preference, or the program that serves. */
+	/* NBD URIs in order of preference; or else the program that serves. */
 	struct string_list uris;
 	struct string_list command;
 	unsigned connections_min;
@@ -60,8 +60,6 @@ struct volume_settings {
 	struct id_list allow_groups;
 	struct id_list read_only_users;
 	struct tls_settings tls;
-	/* Where it was read, for messages. */
-	char *file;
 };
 
 /* [Daemon]. Times in ns, sizes in bytes. */
@@ -75,7 +73,7 @@ struct daemon_settings {
 	struct id_list ad_hoc_users;
 	/* LIBNBD_ALLOW_TRANSPORT_* bits. */
 	uint32_t ad_hoc_transports;
-	/* syslog's numbers, LOG_DEBUG is 7. */
+	/* syslog's numbers: LOG_DEBUG is 7. */
 	int log_level;
 	unsigned max_clients;
 	/* Of one client: */
@@ -84,7 +82,7 @@ struct daemon_settings {
 	uint64_t max_bytes;
 	unsigned max_sessions;
 	unsigned max_ad_hoc_volumes;
-	/* The largest message the RPC layer takes. */
+	/* The largest message that the RPC layer takes. */
 	uint64_t max_message;
 };
 
@@ -92,22 +90,36 @@ struct configuration {
 	atomic_uint references;
 	struct daemon_settings daemon;
 	/* In order of name. */
-	struct volume_settings *volumes;
+	struct volume_settings **volumes;
 	size_t n_volumes;
 };
 
+/* All defaults, no volumes, one reference; NULL with errno ENOMEM. */
+struct configuration *configuration_new(void);
 struct configuration *configuration_ref(struct configuration *configuration);
 /* NULL is allowed. */
 void configuration_unref(struct configuration *configuration);
 
+/* A volume with defaults; NULL with errno ENOMEM. */
+struct volume_settings *volume_settings_new(const char *name);
+struct volume_settings *volume_settings_ref(struct volume_settings *settings);
+/* NULL is allowed. */
+void volume_settings_unref(struct volume_settings *settings);
+
+/* 0 or -ENOMEM: adds SETTINGS, whose reference is taken in any case. */
+int configuration_add_volume(struct configuration *configuration,
+			     struct volume_settings *settings);
 /* The settings of the volume of that name, or NULL. */
-const struct volume_settings *
+struct volume_settings *
 configuration_find_volume(const struct configuration *configuration,
 			  const char *name);
 
-/* Do the two ask for the same connections? What merely governs access may
- * differ: it is read anew for each request. */
+/* Do the two ask for the same connections? Who may use a volume may differ:
+ * that is looked up anew for each request. */
 bool volume_settings_same_connections(const struct volume_settings *a,
 				      const struct volume_settings *b);
 bool volume_settings_are_equal(const struct volume_settings *a,
 			       const struct volume_settings *b);
+
+/* Volume names match [A-Za-z0-9_.-]{1,64}. */
+bool volume_name_is_valid(const char *name);
