@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "tests/support/nbd_server.h"
 #include "tests/support/outcome.h"
 #include "tests/support/process.h"
 #include "tests/support/workdir.h"
@@ -23,8 +22,8 @@ enum {
 	MAX_WORDS = 64
 };
 
-static struct sockaddr_un
-unix_address(const char *path)
+struct sockaddr_un
+server_unix_address(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -51,7 +50,7 @@ listen_unix(struct server *server)
 	int fd = new_socket(AF_UNIX);
 
 	server->socket = workdir_path(server->dir, "socket");
-	address = unix_address(server->socket);
+	address = server_unix_address(server->socket);
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, BACKLOG) < 0)
 		test_broken("cannot listen on %s: %s", server->socket,
@@ -78,8 +77,8 @@ listen_tcp(struct server *server)
 	return fd;
 }
 
-static void
-name_uri(struct server *server)
+void
+server_name_uri(struct server *server)
 {
 	int length;
 
@@ -100,10 +99,10 @@ server_start(struct server *server, enum server_transport transport,
 	int listener;
 
 	test_require_program(argv[0]);
-	*server = (struct server){ .dir = workdir_make() };
+	*server = (struct server){ .alive = -1, .dir = workdir_make() };
 	listener = transport == SERVER_UNIX ? listen_unix(server)
 					    : listen_tcp(server);
-	name_uri(server);
+	server_name_uri(server);
 	server->pid = process_start(argv, listener);
 	/* Ours must go: a dead server is to refuse connections. */
 	close(listener);
@@ -125,75 +124,13 @@ server_start_line(struct server *server, enum server_transport transport,
 	server_start(server, transport, argv);
 }
 
-char *
-server_nbd_server_config(const char *dir, const char *socket, const char *image,
-			 const char *options)
-{
-	CLEANUP_FREE char *text = NULL;
-
-	if (asprintf(&text,
-		     "[generic]\n%s%s\nallowlist = true\n"
-		     "[disk]\nexportname = %s\n%s\n",
-		     socket ? "unixsock = " : "", socket ? socket : "", image,
-		     options) < 0)
-		test_broken("out of memory");
-	return workdir_text_file(dir, "nbd-server.conf", text);
-}
-
-static bool
-accepts_connections(const char *path)
-{
-	struct sockaddr_un address = unix_address(path);
-	CLEANUP_CLOSE int fd = new_socket(AF_UNIX);
-
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-}
-
-/* Returns when something listens at the server's socket path. */
-static void
-await_listener(const struct server *server, int watch)
-{
-	char events[4096];
-
-	while (access(server->socket, F_OK) < 0) {
-		if (process_has_ended(server->pid))
-			test_broken("the server ended before it listened");
-		if (read(watch, events, sizeof(events)) < 0)
-			test_broken("inotify: %s", strerror(errno));
-	}
-	/* Between bind and listen there are only a few instructions. */
-	while (!accepts_connections(server->socket)) {
-		if (process_has_ended(server->pid))
-			test_broken("the server ended before it listened");
-		usleep(1000);
-	}
-}
-
-void
-server_start_nbd_server(struct server *server, const char *image,
-			const char *options)
-{
-	CLEANUP_CLOSE int watch = inotify_init1(IN_CLOEXEC);
-	CLEANUP_FREE char *config = NULL;
-
-	test_require_program("nbd-server");
-	*server = (struct server){ .dir = workdir_make() };
-	server->socket = workdir_path(server->dir, "socket");
-	name_uri(server);
-	config = server_nbd_server_config(server->dir, server->socket, image,
-					  options);
-	if (inotify_add_watch(watch, server->dir, IN_CREATE) < 0)
-		test_broken("inotify: %s", strerror(errno));
-	server->pid = process_start(
-		(const char *const[]){ "nbd-server", "-d", "-C", config, NULL },
-		-1);
-	await_listener(server, watch);
-}
-
 void
 server_kill(struct server *server)
 {
-	process_kill(server->pid);
+	if (server->keeper > 0)
+		nbd_server_kill(server);
+	else
+		process_kill(server->pid);
 	server->pid = 0;
 }
 

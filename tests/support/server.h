@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 enum server_transport {
 	SERVER_UNIX,
@@ -20,6 +21,8 @@ struct server {
 	char *socket; /* path, or NULL on TCP */
 	char port[8]; /* decimal, or "" on a unix socket */
 	char *uri;    /* without an export name */
+	pid_t keeper; /* who kills an nbd-server when the test dies, or 0 */
+	int alive;    /* the keeper acts when this is closed, or -1 */
 };
 
 /*
@@ -33,19 +36,11 @@ void server_start(struct server *server, enum server_transport transport,
 void server_start_line(struct server *server, enum server_transport transport,
 		       const char *line);
 
-/*
- * Starts nbd-server on a unix socket, with one export "disk" that is the file
- * IMAGE; OPTIONS are further lines of the export's section, or "".
- */
-void server_start_nbd_server(struct server *server, const char *image,
-			     const char *options);
+/* An address for PATH; a path that does not fit breaks the test. */
+struct sockaddr_un server_unix_address(const char *path);
 
-/*
- * A configuration file for nbd-server in DIR with the export described above,
- * for a server that is started by somebody else. The caller frees the path.
- */
-char *server_nbd_server_config(const char *dir, const char *socket,
-			       const char *image, const char *options);
+/* Fills in the URI from the socket or the port. */
+void server_name_uri(struct server *server);
 
 /* Kills the server, but keeps its directory and socket path. */
 void server_kill(struct server *server);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "tests/support/nbd_server.h"
 #include "tests/support/outcome.h"
 #include "tests/support/process.h"
 #include "tests/support/server.h"
@@ -35,8 +36,7 @@ start_server(struct server *server, enum server_transport transport,
 	if (strcmp(argv[0], "nbd-server") != 0)
 		server_start(server, transport, argv);
 	else if (argv[1] && transport == SERVER_UNIX)
-		server_start_nbd_server(server, argv[1],
-					argv[2] ? argv[2] : "");
+		nbd_server_start(server, argv[1], argv[2] ? argv[2] : "");
 	else
 		test_broken("usage: with-server nbd-server FILE [LINE] -- ...");
 }
@@ -54,7 +54,7 @@ int
 main(int argc, const char **argv)
 {
 	enum server_transport transport = SERVER_UNIX;
-	CLEANUP_SERVER struct server server = { 0 };
+	CLEANUP_SERVER struct server server = { .alive = -1 };
 	const char **word = argv + 1;
 	const char **end;
 	int status;
