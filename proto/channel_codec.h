@@ -14,6 +14,7 @@
 
 #include "nbdclientd/v1/io.pb-c.h"
 #include "proto/io_message.h"
+#include "proto/wire.h"
 
 /*
  * A message being built. Start with zero bytes; append; take. It may be used
@@ -59,12 +60,7 @@ void channel_writer_done(struct channel_writer *writer);
  * entries.
  */
 struct channel_reader {
-	const grpc_slice_buffer *slices;
-	/* Where the next field begins: which slice, and where in it. */
-	size_t slice;
-	size_t at;
-	/* Bytes until the end of the message. */
-	size_t left;
+	struct wire_reader wire;
 };
 
 enum channel_entry {

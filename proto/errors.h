@@ -23,7 +23,7 @@ struct rpc_failure {
 	/* UNSPECIFIED: follows from errnum alone. */
 	Nbdclientd__V1__ErrorReason reason;
 	Nbdclientd__V1__Applied applied;
-	/* NULL is "". Borrowed. */
+	/* NULL is "". Borrowed; what is not UTF-8 is replaced on the way. */
 	const char *message;
 	const char *volume;
 	const char *endpoint;
