@@ -164,7 +164,7 @@ struct packed_failure {
 };
 
 static void
-prepare(struct packed_failure *packed, const struct failure *failure)
+prepare(struct packed_failure *packed, const struct rpc_failure *failure)
 {
 	nbdclientd__v1__error_detail__init(&packed->detail);
 	utf8_copy(packed->name, sizeof(packed->name),
@@ -195,7 +195,7 @@ pack(const void *message)
 }
 
 grpc_slice
-errors_encode(grpc_status_code status, const struct failure *failure)
+errors_encode(grpc_status_code status, const struct rpc_failure *failure)
 {
 	char type_url[] = DETAIL_TYPE_URL;
 	struct packed_failure packed;
@@ -249,7 +249,7 @@ errors_decode(grpc_slice details)
 }
 
 Nbdclientd__V1__IoError *
-errors_to_io_error(const struct failure *failure)
+errors_to_io_error(const struct rpc_failure *failure)
 {
 	struct packed_failure packed;
 	Nbdclientd__V1__IoError borrowed = NBDCLIENTD__V1__IO_ERROR__INIT;
