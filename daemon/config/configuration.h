@@ -65,6 +65,7 @@ struct volume_settings {
 /* [Daemon]. Times in ns, sizes in bytes. */
 struct daemon_settings {
 	char *listen;
+	/* NULL: the directory that LISTEN is in. */
 	char *runtime_directory;
 	unsigned io_threads;
 	uint64_t request_timeout;
