@@ -57,6 +57,17 @@ register_thread(void)
 				   pthread_setspecific(key, &last_error) == 0;
 }
 
+/* ALLOCATED is the thread's now; FALLBACK stands in if it is NULL. */
+static void
+keep(int errnum, char *allocated, const char *fallback)
+{
+	register_thread();
+	free(last_error.allocated);
+	last_error.allocated = allocated;
+	last_error.text = allocated ? allocated : fallback;
+	last_error.errnum = errnum;
+}
+
 __attribute__((format(printf, 2, 0))) static void
 record(int errnum, const char *format, va_list args)
 {
@@ -73,12 +84,7 @@ record(int errnum, const char *format, va_list args)
 			&builder, ": %s",
 			strerror_r(errnum, buffer, sizeof(buffer)));
 	text = string_builder_take(&builder);
-
-	register_thread();
-	free(last_error.allocated);
-	last_error.allocated = text;
-	last_error.text = text ? text : format;
-	last_error.errnum = errnum;
+	keep(errnum, text, format);
 	errno = saved;
 }
 
@@ -126,4 +132,13 @@ int
 error_last_errno(void)
 {
 	return last_error.errnum;
+}
+
+void
+error_restore(int errnum, const char *text)
+{
+	int saved = errno;
+
+	keep(errnum, text ? strdup(text) : NULL, "an error");
+	errno = saved;
 }

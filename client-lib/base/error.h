@@ -27,3 +27,6 @@ const char *error_context(void);
 /* The last error of this thread: NULL and 0 before the first one. */
 const char *error_last_text(void);
 int error_last_errno(void);
+
+/* Makes TEXT, which error_last_text() once returned, the last error again. */
+void error_restore(int errnum, const char *text);

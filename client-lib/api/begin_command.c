@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Arguments become a request, which the engine checks and queues. The order
+ * of checks is part of the interface: the state, the arguments as declared,
+ * then flags and whatever strict mode asks for, which is the engine's.
+ */
+#include "client-lib/api/begin_command.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client-lib/engine/command.h"
+#include "client-lib/wire/protocol.h"
+
+/* What is in *CLOSURE, or an empty closure for a NULL pointer. */
+#define CLOSURE_AT(closure) \
+	((closure) ? *(closure) : (__typeof__(*(closure))){ .callback = NULL })
+
+/* The engine has the closure now; whoever owned it does not any more. */
+#define GIVE_CLOSURE(closure)                           \
+	do {                                            \
+		if (closure)                            \
+			(void)TAKE_CLOSURE(*(closure)); \
+	} while (0)
+
+bool
+api_command_flags_are_valid(const struct nbd_handle *h, uint32_t flags,
+			    uint32_t accepts)
+{
+	bool is_strict = h->config.strict & LIBNBD_STRICT_FLAGS;
+
+	/* The protocol has room for 16 bits whatever the mode. */
+	return api_flags_are_valid(flags, is_strict ? accepts : UINT16_MAX,
+				   "flags");
+}
+
+/* A request for RANGE with the flags that the calling function ACCEPTS. */
+static struct command_request
+request_for(uint16_t type, struct range range, uint32_t accepts,
+	    const nbd_completion_callback *completion)
+{
+	struct command_request request = {
+		.type = type,
+		.flags = range.flags,
+		.accepts = accepts,
+		.offset = range.offset,
+		.count = range.count,
+	};
+
+	if (completion)
+		request.completion = *completion;
+	return request;
+}
+
+/* Queues a request that has no closure but the completion. */
+static int64_t
+begin_plain(const struct api_call *call, const struct command_request *request,
+	    nbd_completion_callback *completion)
+{
+	int64_t cookie = command_submit(call->h, request);
+
+	if (cookie > 0)
+		GIVE_CLOSURE(completion);
+	return cookie;
+}
+
+int64_t
+begin_read(const struct api_call *call, void *buf, struct range range,
+	   nbd_chunk_callback *chunk, nbd_completion_callback *completion)
+{
+	struct nbd_handle *h = call->h;
+	struct command_request request = request_for(
+		NBD_CMD_READ, range, chunk ? LIBNBD_CMD_FLAG_DF : 0,
+		completion);
+	int64_t cookie;
+
+	/* Before any check, so that no failure leaves stale data behind. */
+	if (h->config.pread_initialize && buf)
+		memset(buf, 0, range.count);
+	if (!api_permit(call, CONNECTED) || !API_GIVEN(buf))
+		return -1;
+	if (chunk &&
+	    !api_is_given(CLOSURE_IS_NULL(*chunk) ? NULL : chunk, "chunk"))
+		return -1;
+
+	request.buffer = buf;
+	request.chunk = CLOSURE_AT(chunk);
+	cookie = command_submit(h, &request);
+	if (cookie > 0) {
+		GIVE_CLOSURE(chunk);
+		GIVE_CLOSURE(completion);
+	}
+	return cookie;
+}
+
+int64_t
+begin_write(const struct api_call *call, const void *buf, struct range range,
+	    nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_WRITE, range,
+		LIBNBD_CMD_FLAG_FUA | LIBNBD_CMD_FLAG_PAYLOAD_LEN, completion);
+
+	if (!api_permit(call, CONNECTED) || !API_GIVEN(buf))
+		return -1;
+	request.payload = buf;
+	return begin_plain(call, &request, completion);
+}
+
+int64_t
+begin_flush(const struct api_call *call, uint32_t flags,
+	    nbd_completion_callback *completion)
+{
+	struct range nothing = { .flags = flags };
+	struct command_request request = request_for(NBD_CMD_FLUSH, nothing, 0,
+						     completion);
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	return begin_plain(call, &request, completion);
+}
+
+int64_t
+begin_trim(const struct api_call *call, struct range range,
+	   nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_TRIM, range, LIBNBD_CMD_FLAG_FUA, completion);
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	return begin_plain(call, &request, completion);
+}
+
+int64_t
+begin_cache(const struct api_call *call, struct range range,
+	    nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(NBD_CMD_CACHE, range, 0,
+						     completion);
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	return begin_plain(call, &request, completion);
+}
+
+int64_t
+begin_zero(const struct api_call *call, struct range range,
+	   nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_WRITE_ZEROES, range,
+		LIBNBD_CMD_FLAG_FUA | LIBNBD_CMD_FLAG_NO_HOLE |
+			LIBNBD_CMD_FLAG_FAST_ZERO,
+		completion);
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	return begin_plain(call, &request, completion);
+}
+
+int64_t
+begin_block_status(const struct api_call *call, struct range range,
+		   nbd_extent_callback *extent,
+		   nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_BLOCK_STATUS, range, LIBNBD_CMD_FLAG_REQ_ONE,
+		completion);
+	int64_t cookie;
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	if (!api_is_given(CLOSURE_IS_NULL(*extent) ? NULL : extent, "extent"))
+		return -1;
+
+	request.extent = *extent;
+	cookie = command_submit(call->h, &request);
+	if (cookie > 0) {
+		GIVE_CLOSURE(extent);
+		GIVE_CLOSURE(completion);
+	}
+	return cookie;
+}
+
+int64_t
+begin_block_status_64(const struct api_call *call, struct range range,
+		      nbd_extent64_callback *extent64,
+		      nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_BLOCK_STATUS, range, LIBNBD_CMD_FLAG_REQ_ONE,
+		completion);
+	int64_t cookie;
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	if (!api_is_given(CLOSURE_IS_NULL(*extent64) ? NULL : extent64,
+			  "extent64"))
+		return -1;
+
+	request.extent64 = *extent64;
+	cookie = command_submit(call->h, &request);
+	if (cookie > 0) {
+		GIVE_CLOSURE(extent64);
+		GIVE_CLOSURE(completion);
+	}
+	return cookie;
+}
+
+/* Needs extended headers, which this version never negotiates. */
+int64_t
+begin_block_status_filter(const struct api_call *call, struct range range,
+			  char **contexts, nbd_extent64_callback *extent64,
+			  nbd_completion_callback *completion)
+{
+	(void)completion;
+	if (!api_permit(call, CONNECTED) || !API_GIVEN(contexts))
+		return -1;
+	if (!api_is_given(CLOSURE_IS_NULL(*extent64) ? NULL : extent64,
+			  "extent64"))
+		return -1;
+	if (!api_command_flags_are_valid(call->h, range.flags,
+					 LIBNBD_CMD_FLAG_REQ_ONE |
+						 LIBNBD_CMD_FLAG_PAYLOAD_LEN))
+		return -1;
+	return fail(ENOTSUP, "block-status-filter needs extended headers, "
+			     "which were not negotiated");
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The frame of every public function. API_CALL() opens it: it takes the lock,
+ * names the function in this thread's errors and traces the arguments. When
+ * the scope ends, on whatever path, the new state is published for lock-free
+ * readers, a failure is traced and the lock released.
+ *
+ *	int
+ *	nbd_set_opt_mode(struct nbd_handle *h, bool enable)
+ *	{
+ *		API_CALL(call, h, "enable=%s", trace_bool(enable));
+ *
+ *		if (!api_permit(&call, CREATED))
+ *			return -1;
+ *		h->config.opt_mode = enable;
+ *		return api_return(&call, 0);
+ *	}
+ *
+ * Closures that come as parameters are owned with OWN_CLOSURE() right after
+ * API_CALL(), so that every return releases them, still under the lock.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client-lib/api/trace.h"
+#include "client-lib/base/closure.h"
+#include "client-lib/base/error.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/engine/states.h"
+#include "common/cleanup.h"
+
+enum {
+	HANDLE_MAGIC = 0x4e424468, /* "NBDh" */
+};
+
+/* The states a function is permitted in. */
+enum permitted {
+	CREATED = 1 << 0,
+	CONNECTING = 1 << 1,
+	NEGOTIATING = 1 << 2,
+	CONNECTED = 1 << 3,
+	CLOSED = 1 << 4,
+	DEAD = 1 << 5,
+};
+
+struct api_call {
+	struct nbd_handle *h;
+	const char *outer_context; /* of the call whose callback we are in */
+	bool has_returned;
+	struct trace trace;
+};
+
+#define API_CALL(call, handle, ...)                                          \
+	CLEANUP(api_end) struct api_call call = api_begin(handle, __func__); \
+	if (__builtin_expect((call).h->debug.is_enabled, 0))                 \
+	api_trace_enter(&(call), "enter:" __VA_OPT__(" ") __VA_ARGS__)
+
+/* For functions that take no lock: only a sane handle is asked for. */
+#define API_CALL_UNLOCKED(handle) api_check_handle(handle)
+
+/* Is the handle in one of STATES? If not, the error is recorded. */
+bool api_permit(const struct api_call *call, unsigned states);
+
+/* RESULT, traced: "return api_return(&call, 0);". -1 counts as a failure
+ * whose error is recorded. */
+#define api_return(call, result)                              \
+	({                                                    \
+		__typeof__(result) result_ = (result);        \
+		api_has_returned((call), (int64_t)(result_)); \
+		result_;                                      \
+	})
+
+/* The same for a string that is static or lives in the handle; NULL counts
+ * as a failure whose error is recorded. */
+const char *api_return_text(struct api_call *call, const char *text);
+
+/* A copy of TEXT for the caller, or NULL with the error recorded; NULL counts
+ * as a failure whose error is recorded. */
+char *api_return_copy(struct api_call *call, const char *text);
+
+/* Is ARGUMENT something? If not, EFAULT is recorded; NAME is its name. */
+bool api_is_given(const void *argument, const char *name);
+#define API_GIVEN(argument) api_is_given((argument), #argument)
+#define API_GIVEN_CLOSURE(closure) \
+	api_is_given(CLOSURE_IS_NULL(closure) ? NULL : &(closure), #closure)
+
+/* Are all bits of FLAGS in MASK? If not, EINVAL is recorded. */
+bool api_flags_are_valid(uint32_t flags, uint32_t mask, const char *name);
+
+/* Is VALUE below N, the number of values an enum has? Else EINVAL. */
+bool api_enum_is_valid(int value, int n, const char *name);
+
+/* A handle that is none is a mistake no errno can mend: aborts. */
+void api_check_handle(const struct nbd_handle *h);
+
+/* What lock-free readers see: h->published, taken apart. */
+enum public_state api_published_state(struct nbd_handle *h);
+unsigned api_published_direction(struct nbd_handle *h);
+
+/* Makes the state of H visible to lock-free readers. */
+void api_publish(struct nbd_handle *h);
+
+/* For the macros above. */
+struct api_call api_begin(struct nbd_handle *h, const char *function);
+void api_end(struct api_call *call);
+void api_trace_enter(struct api_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void api_has_returned(struct api_call *call, int64_t result);

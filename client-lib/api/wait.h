@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Waiting for the server with poll(2). The engine never waits; nbd_poll() and
+ * the synchronous calls do it here, holding the lock.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct nbd_handle;
+
+/*
+ * Sends what is queued, waits up to TIMEOUT milliseconds (-1: for ever) for
+ * the connection or for FD (-1: none) to become ready, and runs the engine. 1
+ * something was ready, 0 timeout, -1 with the error recorded.
+ */
+int wait_once(struct nbd_handle *h, int fd, int timeout);
+
+/* Until the handle is no longer connecting or haggling over an option. 0, or
+ * -1 with the error recorded. */
+int wait_while_connecting(struct nbd_handle *h);
+
+/* The same for a connect call: only a connection that is of use is a
+ * success. */
+int wait_until_connected(struct nbd_handle *h);
+
+/* Until the command of COOKIE is complete, and retires it: 0, or -1 with the
+ * error recorded. Its buffer is the caller's again in any case. */
+int wait_for_command(struct nbd_handle *h, uint64_t cookie);
+
+/* Until the handle is closed or dead. 0, or -1 with the error recorded. */
+int wait_until_closed(struct nbd_handle *h);
