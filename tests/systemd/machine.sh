@@ -30,7 +30,7 @@ machine_require() {
 	done
 	[ "$(. /etc/os-release && echo "$ID")" = debian ] ||
 		machine_skip "the container's root is Debian's, this system is not"
-	unshare --mount --pid --fork true 2>/dev/null ||
+	unshare --mount --propagation unchanged --pid --fork true 2>/dev/null ||
 		machine_skip "this system allows no new namespaces"
 	[ -w /sys/fs/cgroup ] ||
 		machine_skip "no control groups in /sys/fs/cgroup that we may make"
@@ -48,6 +48,18 @@ machine_remove_cgroups() {
 	done </proc/self/cgroup
 }
 
+# In a chroot "/" is no mount, and neither unshare nor nspawn can work there. A
+# bind mount of the chroot to itself is one.
+machine_is_chroot() {
+	! unshare --mount --propagation private true 2>/dev/null
+}
+
+machine_chroot=/run/nbd-clientd-test-chroot
+machine_leave_chroot='set -e
+	mount --rbind / "$0"
+	mount --make-rprivate "$0"
+	exec chroot "$0" env --chdir="$PWD" "$@"'
+
 machine_enter() {
 	[ -z "${MACHINE_IMAGE:-}" ] || return 0
 	machine_require
@@ -55,13 +67,20 @@ machine_enter() {
 	export MACHINE_IMAGE
 	exec 8>"$MACHINE_IMAGE.lock"
 	flock 8
+	local inside=(bash "$0" "$@") propagation=private
+	if machine_is_chroot; then
+		propagation=unchanged
+		inside=(bash -c "$machine_leave_chroot" "$machine_chroot" "${inside[@]}")
+		mkdir -p "$machine_chroot"
+	fi
 	unshare --fork --pid --kill-child --mount-proc --mount \
-		--propagation private bash "$0" "$@" 8>&- &
+		--propagation $propagation "${inside[@]}" 8>&- &
 	trap 'kill -KILL $!' TERM INT HUP
 	wait $!
 	local result=$?
 	machine_remove_cgroups
-	rmdir "${machine_root%/*}" 2>/dev/null
+	umount --lazy "$machine_chroot" 2>/dev/null
+	rmdir "${machine_root%/*}" "$machine_chroot" 2>/dev/null
 	exit $result
 }
 
@@ -115,8 +134,9 @@ machine_boot() {
 	return 1
 }
 
+# Its root as well as its namespaces: in a chroot the two differ.
 machine_run() {
-	nsenter --target "$machine_leader" --all -- "$@"
+	nsenter --target "$machine_leader" --all --root --wd -- "$@"
 }
 
 # With the user's groups, as a log-in would give them.
