@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * IO.Channel from the client's side. A request is queued, then in a slot until
+ * its reply comes; the slot's number is its id on the wire. One message is sent
+ * at a time, and what was queued meanwhile is the next: so batches grow with
+ * the load and a lone request waits for nothing.
+ */
+#include "proto/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/call.h"
+#include "proto/channel_codec.h"
+#include "proto/codec.h"
+#include "proto/rpc_limits.h"
+#include "proto/utf8.h"
+
+/* Whatever the daemon would take. */
+#define SLOTS_MAX 65536
+
+struct channel {
+	struct call call;
+	Nbdclientd__V1__ChannelOpened *opened;
+
+	/* Submitted and not sent; too long to be sent at all. */
+	struct list queued;
+	struct list refused;
+	size_t n_queued;
+	size_t n_refused;
+
+	/* Sent and not answered: ids are indexes plus one. Free slots are a
+	 * stack of ids. */
+	struct channel_request **slots;
+	uint32_t *free_ids;
+	size_t n_slots;
+	size_t n_free;
+
+	struct event sending;
+	struct channel_writer writer;
+	struct event receiving;
+	grpc_byte_buffer *received;
+
+	/* on_reply run so far. */
+	size_t n_replied;
+	/* Inside callbacks: sending waits until all have had their say. */
+	bool is_dispatching;
+	/* Nothing more will come, and why. */
+	bool is_over;
+	struct client_error error;
+};
+
+static void send_queued(struct channel *channel);
+
+static struct channel *
+channel_of_event(struct event *event, size_t offset)
+{
+	return (struct channel *)(void *)((char *)event - offset);
+}
+
+static void
+complete(struct channel *channel, struct channel_request *request,
+	 struct io_reply *reply, const struct client_error *error)
+{
+	payload_release(&request->io.data);
+	channel->n_replied++;
+	request->on_reply(request, reply, error);
+}
+
+/* Every request that has no answer gets ERROR; those that were never sent have
+ * certainly not been carried out. */
+static void
+fail_all(struct channel *channel)
+{
+	struct client_error error = channel->error;
+	struct list *link;
+
+	for (size_t i = 0; i < channel->n_slots; i++) {
+		struct channel_request *request = channel->slots[i];
+
+		if (!request)
+			continue;
+		channel->slots[i] = NULL;
+		channel->free_ids[channel->n_free++] = (uint32_t)(i + 1);
+		complete(channel, request, NULL, &error);
+	}
+	error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
+	while ((link = list_take_first(&channel->queued))) {
+		channel->n_queued--;
+		complete(channel,
+			 container_of(link, struct channel_request, link), NULL,
+			 &error);
+	}
+}
+
+/* The call is over; requests end in the next wait. */
+static void
+set_over(struct channel *channel)
+{
+	struct client_error error;
+
+	if (channel->is_over)
+		return;
+	channel->is_over = true;
+	/* A broken answer has been noted before the call was cancelled. */
+	if (channel->error.failure == CLIENT_OK &&
+	    call_result(&channel->call, &error) < 0)
+		channel->error = error;
+}
+
+static void
+on_finished(struct event *event)
+{
+	struct channel *channel = channel_of_event(
+		event, offsetof(struct channel, call.finished));
+
+	/* The last message may still be on its way to us. */
+	if (!channel->receiving.is_pending)
+		set_over(channel);
+}
+
+static void
+receive_next(struct channel *channel)
+{
+	call_receive(&channel->call, &channel->received, &channel->receiving);
+}
+
+/* The daemon has sent nonsense: the call ends, and everybody is told why. */
+static void
+give_up(struct channel *channel, int r)
+{
+	if (channel->error.failure == CLIENT_OK)
+		client_error_bad_answer(&channel->error, channel->call.method,
+					r);
+	channel->error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_MAYBE;
+	if (channel->call.finished.is_pending)
+		grpc_call_cancel(channel->call.call, NULL);
+}
+
+static int
+handle_reply(struct channel *channel, struct io_reply *reply)
+{
+	struct channel_request *request;
+	struct client_error error;
+
+	if (reply->id < 1 || reply->id > channel->n_slots ||
+	    !channel->slots[reply->id - 1])
+		return -EBADMSG;
+	request = channel->slots[reply->id - 1];
+	channel->slots[reply->id - 1] = NULL;
+	channel->free_ids[channel->n_free++] = (uint32_t)reply->id;
+	if (reply->error) {
+		client_error_from_io(&error, reply->error);
+		if (error.volume[0] == '\0')
+			utf8_copy(error.volume, sizeof(error.volume),
+				  channel->call.volume);
+		complete(channel, request, NULL, &error);
+	} else {
+		complete(channel, request, reply, NULL);
+	}
+	return 0;
+}
+
+static int
+handle_opened(struct channel *channel, Nbdclientd__V1__ChannelOpened *opened)
+{
+	size_t n = opened->max_in_flight;
+
+	if (channel->opened || n == 0) {
+		codec_message_free(opened);
+		return -EBADMSG;
+	}
+	channel->opened = opened;
+	channel->n_slots = n < SLOTS_MAX ? n : SLOTS_MAX;
+	channel->slots = calloc(channel->n_slots, sizeof(*channel->slots));
+	channel->free_ids = calloc(channel->n_slots,
+				   sizeof(*channel->free_ids));
+	if (!channel->slots || !channel->free_ids) {
+		channel->n_slots = 0;
+		return -ENOMEM;
+	}
+	for (size_t i = channel->n_slots; i > 0; i--)
+		channel->free_ids[channel->n_free++] = (uint32_t)i;
+	return 0;
+}
+
+/* Runs through one message. */
+static int
+dispatch(struct channel *channel, grpc_byte_buffer *bytes)
+{
+	struct channel_reader reader;
+	Nbdclientd__V1__ChannelOpened *opened;
+	struct io_reply reply;
+	int entry;
+	int r = channel_reader_init(&reader, bytes, RPC_RESPONSE_MAX);
+
+	while (r == 0 && (entry = channel_reader_next_reply(&reader, &opened,
+							    &reply)) != 0) {
+		if (entry < 0)
+			return entry;
+		if (entry == CHANNEL_OPEN) {
+			r = handle_opened(channel, opened);
+		} else {
+			r = handle_reply(channel, &reply);
+			io_reply_done(&reply);
+		}
+	}
+	return r;
+}
+
+static void
+on_received(struct event *event)
+{
+	struct channel *channel = channel_of_event(
+		event, offsetof(struct channel, receiving));
+	grpc_byte_buffer *bytes = channel->received;
+	int r;
+
+	if (!bytes) {
+		if (!channel->call.finished.is_pending)
+			set_over(channel);
+		return;
+	}
+	/* The next message travels while this one is worked through. */
+	receive_next(channel);
+	channel->is_dispatching = true;
+	r = dispatch(channel, bytes);
+	channel->is_dispatching = false;
+	grpc_byte_buffer_destroy(bytes);
+	if (r < 0)
+		give_up(channel, r);
+	else
+		send_queued(channel);
+}
+
+static void
+on_sent(struct event *event)
+{
+	struct channel *channel = channel_of_event(
+		event, offsetof(struct channel, sending));
+
+	/* If it failed, the status is on its way and says why. */
+	if (event->ok)
+		send_queued(channel);
+}
+
+static void
+refuse(struct channel *channel, struct channel_request *request)
+{
+	list_append(&channel->refused, &request->link);
+	channel->n_refused++;
+}
+
+/* Moves requests from the queue into the message, as many as fit. */
+static void
+fill_message(struct channel *channel)
+{
+	while (channel->n_free > 0 && !list_is_empty(&channel->queued)) {
+		struct channel_request *request = container_of(
+			channel->queued.next, struct channel_request, link);
+		size_t length;
+
+		request->io.id = channel->free_ids[channel->n_free - 1];
+		length = channel_writer_length_with_request(&channel->writer,
+							    &request->io);
+		if (length > RPC_BATCH_MAX && channel->writer.length > 0)
+			return;
+		list_remove(&request->link);
+		channel->n_queued--;
+		if (length > RPC_REQUEST_MAX) {
+			refuse(channel, request);
+			continue;
+		}
+		channel->n_free--;
+		channel->slots[request->io.id - 1] = request;
+		channel_writer_request(&channel->writer, &request->io);
+	}
+}
+
+static void
+send_queued(struct channel *channel)
+{
+	grpc_byte_buffer *bytes;
+
+	if (channel->sending.is_pending || channel->is_dispatching ||
+	    !channel->call.finished.is_pending)
+		return;
+	fill_message(channel);
+	bytes = channel_writer_take(&channel->writer);
+	if (bytes)
+		call_send(&channel->call, bytes, false, false,
+			  &channel->sending);
+}
+
+/* Sends the opening and starts to listen. */
+static void
+start(struct channel *channel, const char *volume)
+{
+	struct call *call = &channel->call;
+
+	call->finished.on_done = on_finished;
+	channel->sending.on_done = on_sent;
+	channel->receiving.on_done = on_received;
+	channel_writer_open(&channel->writer, volume);
+	call_send(call, channel_writer_take(&channel->writer), true, false,
+		  &channel->sending);
+	call_receive_status(call);
+	receive_next(channel);
+}
+
+static void
+cancel_timed_out(struct channel *channel)
+{
+	channel->call.has_timed_out = true;
+	call_cancel(&channel->call);
+}
+
+/* How the channel ended, for somebody who wanted more of it. */
+static int
+end_result(struct channel *channel, struct client_error *error)
+{
+	if (channel->error.failure == CLIENT_OK)
+		client_error_set(&channel->error, CLIENT_BROKEN, EPIPE,
+				 "the daemon ended the channel to %s",
+				 channel->call.volume);
+	*error = channel->error;
+	return error->errno_value ? -error->errno_value : -EIO;
+}
+
+struct channel *
+channel_open(struct client *client, const char *volume, int timeout_ms,
+	     struct client_error *error)
+{
+	gpr_timespec deadline = client_deadline(timeout_ms);
+	struct channel *channel;
+
+	*error = (struct client_error){ 0 };
+	if (!client_is_usable(client, error))
+		return NULL;
+	channel = calloc(1, sizeof(*channel));
+	if (!channel) {
+		client_error_set(error, CLIENT_BROKEN, ENOMEM,
+				 "no memory for a channel to %s", volume);
+		return NULL;
+	}
+	list_init(&channel->queued);
+	list_init(&channel->refused);
+	call_init(&channel->call, client, RPC_IO_CHANNEL, NULL,
+		  gpr_inf_future(GPR_CLOCK_MONOTONIC));
+	utf8_copy(channel->call.volume, sizeof(channel->call.volume), volume);
+	start(channel, volume);
+	while (channel->n_slots == 0 && !channel->is_over)
+		if (!client_run_once(client, deadline))
+			cancel_timed_out(channel);
+	if (!channel->is_over)
+		return channel;
+	end_result(channel, error);
+	channel_free(channel);
+	return NULL;
+}
+
+const Nbdclientd__V1__ChannelOpened *
+channel_opened(const struct channel *channel)
+{
+	return channel->opened;
+}
+
+void
+channel_submit(struct channel *channel, struct channel_request *request)
+{
+	struct client_error ignored;
+
+	list_append(&channel->queued, &request->link);
+	channel->n_queued++;
+	if (client_is_usable(channel->call.client, &ignored))
+		send_queued(channel);
+}
+
+size_t
+channel_pending(const struct channel *channel)
+{
+	return channel->n_queued + channel->n_refused +
+	       (channel->n_slots - channel->n_free);
+}
+
+static void
+fail_refused(struct channel *channel)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&channel->refused))) {
+		struct channel_request *request = container_of(
+			link, struct channel_request, link);
+		struct client_error error;
+
+		channel->n_refused--;
+		client_error_set(&error, CLIENT_BROKEN, EMSGSIZE,
+				 "a request with %zu bytes of data is larger "
+				 "than the %u that the daemon takes at once",
+				 request->io.data.length, RPC_REQUEST_MAX);
+		error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
+		complete(channel, request, NULL, &error);
+	}
+}
+
+/* What needs no event: true if it made any on_reply run. */
+static bool
+settle(struct channel *channel)
+{
+	size_t before = channel->n_replied;
+
+	if (!client_is_usable(channel->call.client, &channel->error))
+		channel->is_over = true;
+	fail_refused(channel);
+	if (channel->is_over && channel_pending(channel) > 0) {
+		struct client_error error;
+
+		end_result(channel, &error);
+		fail_all(channel);
+	}
+	return channel->n_replied != before;
+}
+
+size_t
+channel_wait(struct channel *channel, int timeout_ms)
+{
+	gpr_timespec deadline = client_deadline(timeout_ms);
+	size_t before = channel->n_replied;
+
+	while (!settle(channel) && channel->n_replied == before &&
+	       channel_pending(channel) > 0)
+		if (!client_run_once(channel->call.client, deadline))
+			break;
+	return channel->n_replied - before;
+}
+
+/* Waits until the call is over; false if DEADLINE passed first. */
+static bool
+wait_until_over(struct channel *channel, gpr_timespec deadline)
+{
+	while (!channel->is_over)
+		if (!client_run_once(channel->call.client, deadline))
+			return false;
+	return true;
+}
+
+int
+channel_close(struct channel *channel, int timeout_ms,
+	      struct client_error *error)
+{
+	gpr_timespec deadline = client_deadline(timeout_ms);
+	struct client *client = channel->call.client;
+	bool in_time = true;
+
+	*error = (struct client_error){ 0 };
+	if (!client_is_usable(client, error))
+		return -EINVAL;
+	while (in_time &&
+	       (settle(channel),
+		channel_pending(channel) > 0 || channel->sending.is_pending))
+		in_time = client_run_once(client, deadline);
+	if (in_time && !channel->is_over && channel->call.finished.is_pending) {
+		call_send_close(&channel->call, &channel->sending);
+		in_time = wait_until_over(channel, deadline);
+	}
+	if (!in_time) {
+		cancel_timed_out(channel);
+		wait_until_over(channel, gpr_inf_future(GPR_CLOCK_MONOTONIC));
+	}
+	if (channel->error.failure == CLIENT_OK)
+		return 0;
+	return end_result(channel, error);
+}
+
+void
+channel_free(struct channel *channel)
+{
+	struct client_error ignored;
+
+	if (!channel)
+		return;
+	if (!client_is_usable(channel->call.client, &ignored))
+		return;
+	call_cancel(&channel->call);
+	wait_until_over(channel, gpr_inf_future(GPR_CLOCK_MONOTONIC));
+	client_wait(channel->call.client, &channel->sending);
+	settle(channel);
+	call_done(&channel->call);
+	channel_writer_done(&channel->writer);
+	codec_message_free(channel->opened);
+	free(channel->slots);
+	free(channel->free_ids);
+	free(channel);
+}
