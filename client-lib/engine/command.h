@@ -69,17 +69,18 @@ struct command {
 	uint64_t cookie;
 	uint64_t offset;
 	uint64_t count;
-	uint64_t sent_end; /* where its last byte is in the sent stream */
+	uint64_t sent_begin; /* its place in the stream of sent bytes, */
+	uint64_t sent_end;   /* once it is in a batch */
 	enum command_stage stage;
 	uint16_t type;
 	uint16_t flags;
 	int error;          /* the first one */
 	uint32_t n_excess;  /* chunks that a correct reply does not have */
 	bool reply_is_done; /* answered before it was wholly sent */
-	bool has_content;   /* a data, hole or status chunk arrived */
 	bool has_extent64;
-	uint8_t *buffer;     /* of READ and WRITE */
-	uint32_t n_statuses; /* context chunks taken */
+	uint8_t *buffer;        /* of READ */
+	const uint8_t *payload; /* of WRITE */
+	/* What a reply must bring: bytes of READ, contexts of BLOCK_STATUS. */
 	struct coverage coverage;
 	char *message; /* the server's words to an error, NULL if none */
 	union {
@@ -96,6 +97,9 @@ const char *command_name(uint16_t type);
 /* Records ERRNUM as the command's error unless it has one. */
 void command_fail(struct command *command, int errnum);
 
+/* Queues NBD_CMD_DISC without sending it yet. 0 or -1 (recorded). */
+int command_queue_disconnect(struct nbd_handle *h);
+
 /* The reply is complete, or will never come: runs the completion callback
  * and retires the command if that says so. */
 void command_complete(struct nbd_handle *h, struct command *command);
@@ -104,5 +108,9 @@ void command_complete(struct nbd_handle *h, struct command *command);
  * an error. */
 void command_complete_all(struct nbd_handle *h);
 
-/* Releases every command, completed or not, without callbacks. */
+/* Checks REQUEST: 0, or -1 with the error recorded. Corrects the flag of the
+ * payload length if the strict mode says so. */
+int command_check(const struct nbd_handle *h, struct command_request *request);
+
+/* Releases every command, which are all complete. */
 void command_retire_all(struct nbd_handle *h);

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "common/strings.h"
+
 struct nbd_handle;
 
 /* ADDRESS (any family) is copied. */
@@ -36,6 +38,7 @@ int engine_connect_activation(struct nbd_handle *h, char **argv);
 
 /* How the handle connects; part of the handle. */
 struct connect {
+	int fd; /* of the attempt in progress, -1 otherwise */
 	struct sockaddr_storage address;
 	socklen_t address_length; /* 0: no address, a socket or a command */
 
@@ -58,3 +61,22 @@ void connect_init(struct connect *connect);
  * activated, and removes the activation socket. The caller has closed the
  * connection, which tells a connected command to exit. */
 void connect_done(struct connect *connect);
+
+/* For the engine's own files. */
+
+/* Closes the socket of an attempt in progress. */
+void connect_forget_socket(struct connect *connect);
+
+/* The handshake begins on FD, a connected and non-blocking socket, which is
+ * taken over in any case. 0 or -1 (dead). */
+int connect_established(struct nbd_handle *h, int fd);
+
+/* The files where ARGV[0] may be, in the order to try, NULL-terminated, with
+ * the rules of execvp(3). 0, or -1 with the error recorded. */
+int command_candidates(struct string_list *candidates, const char *file);
+
+/* Between fork and exec: becomes ARGV or exits, 127 if there is no such file,
+ * else 126. ENVIRONMENT is NULL for this process's own. Does only what a
+ * signal handler may. */
+_Noreturn void command_exec(const struct string_list *candidates,
+			    char *const *argv, char *const *environment);

@@ -55,9 +55,8 @@ int engine_option_start(struct nbd_handle *h,
 /* How the last request of engine_option_start() ended. */
 struct option_result {
 	int error;      /* 0: the server agreed; else the errno, never 0 */
-	bool refused;   /* by the server's answer, with the connection alive */
+	bool refused;   /* by the server's answer; the connection lives on */
 	unsigned count; /* calls of the list or context callback */
-	char *message;  /* the text of the error, NULL if none */
 };
 
 struct option;
@@ -66,7 +65,7 @@ struct option;
 struct option_state {
 	enum option_goal goal;
 	size_t next;                  /* row of the table to look at */
-	const struct option *current; /* sent, reply outstanding */
+	const struct option *current; /* sent, or being sent */
 	struct string_list queries;   /* of the user's request */
 	bool has_queries;
 	nbd_list_callback list;
@@ -75,7 +74,7 @@ struct option_state {
 	struct option_result result;
 
 	struct export_info offer; /* INFO replies, taken over at ACK */
-	bool has_offer;
+	bool contexts_were_asked; /* SET_META_CONTEXT was sent for this goal */
 	bool go_is_unsupported;
 	bool abort_is_dead; /* after ABORT the handle is dead, not closed */
 
@@ -85,16 +84,31 @@ struct option_state {
 	uint32_t n_items;    /* of the current option */
 	uint64_t item_bytes; /* likewise */
 
-	uint8_t *output; /* bytes to send in this phase */
+	uint8_t *output; /* what has to be sent before anything is read */
 	size_t output_length;
 	size_t output_sent;
 	size_t output_capacity;
+	bool output_failed; /* out of memory while filling it */
 };
 
-void option_init(struct option_state *option);
-
-/* Releases the closures of an unfinished request without completing it. */
+/* Releases everything, an unfinished request's closures without calling its
+ * completion. */
 void option_done(struct option_state *option);
+
+/* For the engine's own files. */
+
+/* Begins the automatic sequence after the handshake flags. */
+void option_begin(struct nbd_handle *h);
+
+/* Is the current sequence of options a user's request? */
+bool option_is_requested(const struct nbd_handle *h);
 
 /* A user's request that can no longer be answered completes with ERRNUM. */
 void option_fail_pending(struct nbd_handle *h, int errnum);
+
+/* Appends to what will be sent next. Failures show when it is sent. */
+void option_put(struct option_state *option, const void *bytes, size_t length);
+void option_put_u16(struct option_state *option, uint16_t value);
+void option_put_u32(struct option_state *option, uint32_t value);
+/* A string after its length. */
+void option_put_string(struct option_state *option, const char *text);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client-lib/engine/extents.h"
 #include "client-lib/engine/states.h"
 #include "client-lib/wire/transmission.h"
 
@@ -29,41 +30,48 @@ enum receive_state {
 };
 
 struct receive {
-	uint8_t *buffer;
+	uint8_t *buffer; /* NULL before the first connection */
 	size_t begin;    /* the bytes in */
 	size_t end;      /* the buffer */
-	bool is_drained; /* the last receive took all there was */
 
 	enum receive_state state;
 	struct reply reply;      /* whose payload is being received */
 	struct command *command; /* its command, NULL: nobody's */
 	uint64_t remaining;      /* bytes of the payload still to come */
-	uint8_t *target;         /* of RECEIVE_DATA */
+	uint32_t n_strays;       /* replies that belong to no command */
+	bool said_simple;        /* the server's habit is in the log */
+
+	uint8_t *target; /* of RECEIVE_DATA: where the next byte goes */
 	uint64_t data_offset;
 	size_t data_length;
-	uint32_t n_strays; /* replies that belong to no command */
 
-	uint32_t context_id; /* of RECEIVE_EXTENTS */
-	void *extents;       /* uint32_t pairs or nbd_extent */
-	size_t n_extents;
-	size_t extents_capacity; /* in bytes */
-	bool extents_are_over;   /* the rest is not taken */
+	struct extents extents; /* of RECEIVE_EXTENTS */
 };
 
-void receive_init(struct receive *receive);
 void receive_done(struct receive *receive);
+
+/* Empties the buffer for a new connection. 0, or -1 with the error
+ * recorded. */
+int receive_start(struct receive *receive);
 
 /* For the handshake: makes COUNT bytes available and points *BYTES at them;
  * they are consumed by receive_consume(). AGAIN (there they are), BLOCKED or
  * FAILED (the connection is dead). */
 enum step receive_need(struct nbd_handle *h, size_t count,
 		       const uint8_t **bytes);
-void receive_consume(struct receive *receive, size_t count);
+
+static inline void
+receive_consume(struct receive *receive, size_t count)
+{
+	receive->begin += count;
+}
+
 static inline size_t
 receive_buffered(const struct receive *receive)
 {
 	return receive->end - receive->begin;
 }
 
-/* Handles every reply that has arrived. */
+/* Handles every reply that has arrived. BLOCKED, FAILED, or AGAIN if the
+ * state of the connection changed. */
 enum step receive_run(struct nbd_handle *h);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client-lib/base/error.h"
+
 struct nbd_handle;
 
 /* What the public API distinguishes. */
@@ -25,22 +27,22 @@ enum public_state {
 /* X(state, group, wants, run, description) */
 /* clang-format off */
 #define STATES(X) \
-	X(START,            CREATED,     NOTHING,  wait,              "handle after being created") \
-	X(CONNECT,          CONNECTING,  WRITE,    connect,           "connecting to the server") \
-	X(MAGIC,            CONNECTING,  READ,     magic,             "waiting for the server's greeting") \
-	X(OLDSTYLE,         CONNECTING,  READ,     oldstyle,          "receiving the oldstyle export description") \
-	X(NEWSTYLE_FLAGS,   CONNECTING,  READ,     newstyle_flags,    "receiving the handshake flags") \
-	X(OPTION_NEXT,      CONNECTING,  NOTHING,  option_next,       "choosing the next option") \
-	X(OPTION_SEND,      CONNECTING,  WRITE,    option_send,       "sending an option") \
-	X(OPTION_REPLY,     CONNECTING,  READ,     option_reply,      "waiting for the reply to an option") \
-	X(OPTION_PAYLOAD,   CONNECTING,  READ,     option_payload,    "receiving the reply to an option") \
-	X(OPTION_SKIP,      CONNECTING,  READ,     option_skip,       "skipping part of the reply to an option") \
-	X(EXPORT_NAME,      CONNECTING,  READ,     export_name,       "waiting for the export description") \
-	X(OPTION_ABORT,     CONNECTING,  WRITE,    option_abort,      "leaving the negotiation") \
-	X(NEGOTIATING,      NEGOTIATING, NOTHING,  wait,              "connection is negotiating options") \
-	X(TRANSFER,         CONNECTED,   TRANSFER, transfer,          "connection is ready for commands") \
-	X(CLOSED,           CLOSED,      NOTHING,  wait,              "connection is closed") \
-	X(DEAD,             DEAD,        NOTHING,  wait,              "connection is dead")
+	X(START,          CREATED,     NOTHING,  wait_for_user,  "handle is not connected yet") \
+	X(CONNECT,        CONNECTING,  WRITE,    connect_wait,   "connecting to the server") \
+	X(MAGIC,          CONNECTING,  READ,     greeting_magic, "waiting for the server's greeting") \
+	X(OLDSTYLE,       CONNECTING,  READ,     oldstyle,       "receiving an oldstyle export") \
+	X(NEWSTYLE_FLAGS, CONNECTING,  READ,     newstyle_flags, "receiving the handshake flags") \
+	X(OPTION_NEXT,    CONNECTING,  NOTHING,  option_next,    "choosing the next option") \
+	X(OPTION_SEND,    CONNECTING,  WRITE,    option_send,    "sending an option") \
+	X(OPTION_REPLY,   CONNECTING,  READ,     option_reply,   "waiting for the reply to an option") \
+	X(OPTION_PAYLOAD, CONNECTING,  READ,     option_payload, "receiving the reply to an option") \
+	X(OPTION_SKIP,    CONNECTING,  READ,     option_skip,    "skipping a reply to an option") \
+	X(EXPORT_NAME,    CONNECTING,  READ,     export_name,    "receiving the export's size and flags") \
+	X(OPTION_ABORT,   CONNECTING,  WRITE,    option_abort,   "leaving the negotiation") \
+	X(NEGOTIATING,    NEGOTIATING, NOTHING,  wait_for_user,  "connection is negotiating options") \
+	X(TRANSFER,       CONNECTED,   TRANSFER, transfer,       "connection is ready for commands") \
+	X(CLOSED,         CLOSED,      NOTHING,  wait_for_user,  "connection is closed") \
+	X(DEAD,           DEAD,        NOTHING,  wait_for_user,  "connection is dead")
 /* clang-format on */
 
 enum state {
@@ -84,14 +86,19 @@ const char *engine_state_description(const struct nbd_handle *h);
 /* The only way to change the state; for the engine's own files. */
 void engine_set_state(struct nbd_handle *h, enum state state);
 
-/* Ends the connection because of an error, which is recorded from ERRNUM and
- * FORMAT. Every command and a pending option complete, once. Always
- * STEP_FAILED. For the engine's own files. */
-enum step dead(struct nbd_handle *h, int errnum, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* The same when the error is recorded already. */
+/* Ends the connection because of the error that fail() recorded. Every
+ * command and a pending option complete, once. Always STEP_FAILED. For the
+ * engine's own files. */
 enum step dead_as_recorded(struct nbd_handle *h);
+
+/* The same, recording the error first: dead(h, errnum, format, ...). */
+#define dead(h, ...) (fail(__VA_ARGS__), dead_as_recorded(h))
 
 /* Ends the connection in peace: commands without a reply get ENOTCONN. */
 enum step engine_close(struct nbd_handle *h);
+
+/* What the rows run; each lives in the file of its part of the protocol. */
+#define STATE_RUN(state, group, wants, run, description) \
+	enum step run_##run(struct nbd_handle *h);
+STATES(STATE_RUN)
+#undef STATE_RUN

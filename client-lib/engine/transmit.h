@@ -18,6 +18,8 @@ struct command;
 enum {
 	TRANSMIT_MAX_VECTORS = 128,
 	TRANSMIT_STAGING_SIZE = 64 * 1024,
+	/* So many requests leave even if nobody polls. */
+	TRANSMIT_ENOUGH = 8,
 };
 
 enum transmit_state {
@@ -32,12 +34,13 @@ struct transmit {
 	struct list queue;   /* struct command, COMMAND_QUEUED */
 	struct list sending; /* struct command, COMMAND_SENDING */
 	unsigned n_queued;
-	uint64_t n_built;        /* bytes put into batches */
-	uint64_t n_sent;         /* bytes the stream took */
-	struct command *payload; /* its payload is the next batch */
-	bool more;               /* that batch follows this one */
+	bool is_blocked;  /* the stream takes nothing for now */
+	uint64_t n_built; /* bytes put into batches */
+	uint64_t n_sent;  /* bytes the stream took */
+	/* Its payload is large enough to be a batch of its own, the next. */
+	struct command *payload;
 	int n_vectors;
-	int first_vector;
+	int first_vector; /* not wholly sent */
 	size_t staged;
 	uint8_t *staging; /* headers and small payloads of the batch */
 	struct iovec vectors[TRANSMIT_MAX_VECTORS];
@@ -46,11 +49,21 @@ struct transmit {
 void transmit_init(struct transmit *transmit);
 void transmit_done(struct transmit *transmit);
 
-/* Sends until the queue is empty (AGAIN: something was sent, BLOCKED). */
+/* Sends what is queued until the stream takes no more. BLOCKED, FAILED, or
+ * AGAIN if the state of the connection changed. */
 enum step transmit_run(struct nbd_handle *h);
 
-/* Takes back what is queued or batched but has not begun to leave. Appends it
- * to TO, oldest first. */
+/* Queues COMMAND, which is in no list. */
+void transmit_queue(struct transmit *transmit, struct command *command);
+
+/* Is there anything that wants to leave? */
+bool transmit_has_work(const struct transmit *transmit);
+
+/* The connection is over and the lists are empty. */
+void transmit_end(struct transmit *transmit);
+
+/* Takes back what is queued or batched but has not begun to leave, except a
+ * disconnect. Appends it to TO, oldest first. */
 void transmit_take_unsent(struct transmit *transmit, struct list *to);
 
 /* Has any byte of COMMAND left? */

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The meaning of replies. A frame says how long it is, so whatever is wrong
+ * inside of it costs only its command; the connection dies when the frame
+ * itself cannot be trusted, or when it points outside the caller's buffer.
+ */
+#include "client-lib/engine/chunk.h"
+
+#include <errno.h>
+#include <libnbd.h>
+#include <string.h>
+
+#include "client-lib/base/closure.h"
+#include "client-lib/base/error.h"
+#include "client-lib/engine/command.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/wire/protocol.h"
+#include "client-lib/wire/reader.h"
+#include "common/checked.h"
+#include "common/cleanup.h"
+#include "common/strings.h"
+
+enum {
+	/* How much nonsense a server may send before it is left: replies to
+	 * nobody, and chunks that no correct reply has. */
+	MAX_STRAYS = 1000,
+	MAX_EXCESS = 1000,
+	/* Data and its offset, or the largest block status. */
+	MAX_PAYLOAD = NBD_MAX_REQUEST + 8,
+};
+
+static enum step
+expect(struct nbd_handle *h, enum receive_state state)
+{
+	h->receive.state = state;
+	return STEP_AGAIN;
+}
+
+/* The rest of the payload means nothing. */
+static enum step
+skip(struct nbd_handle *h)
+{
+	return expect(h, RECEIVE_SKIP);
+}
+
+/* The chunk is wrong: its command fails, the rest of it is skipped. */
+static enum step
+reject(struct nbd_handle *h, const char *why)
+{
+	struct command *command = h->receive.command;
+
+	debug_log(&h->debug, "%s: cookie %llu: %s", command_name(command->type),
+		  (unsigned long long)command->cookie, why);
+	command_fail(command, EPROTO);
+	if (++command->n_excess > MAX_EXCESS)
+		return dead(h, EPROTO,
+			    "%s: the server sends endless wrong chunks, "
+			    "lastly: %s",
+			    command_name(command->type), why);
+	return skip(h);
+}
+
+/* A correct reply brings every byte, or something for each context. */
+static bool
+is_reply_whole(const struct nbd_handle *h, const struct command *command)
+{
+	switch (command->type) {
+	case NBD_CMD_READ:
+		return coverage_is_full(&command->coverage, command->count);
+	case NBD_CMD_BLOCK_STATUS:
+		return coverage_is_full(&command->coverage,
+					h->export.n_contexts);
+	default:
+		return true;
+	}
+}
+
+static enum step
+reply_finished(struct nbd_handle *h)
+{
+	struct command *command = TAKE_PTR(h->receive.command);
+
+	if (command->error == 0 && !is_reply_whole(h, command)) {
+		debug_log(&h->debug, "%s: cookie %llu: an incomplete reply",
+			  command_name(command->type),
+			  (unsigned long long)command->cookie);
+		command_fail(command, EPROTO);
+	}
+	/* A server that is about to end wants to be left in order. */
+	if (command->error == ESHUTDOWN && !h->is_disconnecting)
+		(void)command_queue_disconnect(h);
+
+	if (command->stage == COMMAND_SENDING)
+		command->reply_is_done = true;
+	else
+		command_complete(h, command);
+	return STEP_AGAIN;
+}
+
+/* The command that the reply may belong to: one that the server can know and
+ * has not answered. */
+static struct command *
+find_command(struct nbd_handle *h, uint64_t cookie)
+{
+	struct command *command = in_flight_find(&h->commands, cookie);
+
+	if (!command || command->reply_is_done || command->type == NBD_CMD_DISC)
+		return NULL;
+	switch (command->stage) {
+	case COMMAND_SENT:
+		return command;
+	case COMMAND_SENDING:
+		return transmit_has_begun(&h->transmit, command) ? command
+								 : NULL;
+	case COMMAND_QUEUED:
+	case COMMAND_COMPLETE:
+		break;
+	}
+	return NULL;
+}
+
+/* A reply to nobody is skipped, if its length can be known. */
+static enum step
+stray(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	const struct reply *reply = &receive->reply;
+
+	debug_log(&h->debug, "ignoring a reply with unknown cookie %llu",
+		  (unsigned long long)reply->cookie);
+	if (++receive->n_strays > MAX_STRAYS)
+		return dead(h, EPROTO,
+			    "the server sends endless replies to nothing");
+	if (reply->kind == REPLY_SIMPLE && reply->error == 0 &&
+	    h->n_reads > 0 && !h->negotiated.structured_replies)
+		return dead(h, EPROTO,
+			    "the server answers the unknown cookie %llu, and "
+			    "data may follow",
+			    (unsigned long long)reply->cookie);
+	return skip(h);
+}
+
+/* All the data of a read, after a simple reply. */
+static enum step
+simple_data(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+
+	if (h->negotiated.structured_replies && !receive->said_simple) {
+		receive->said_simple = true;
+		debug_log(&h->debug, "the server sends simple replies to "
+				     "reads despite structured replies");
+	}
+	receive->remaining = command->count;
+	if (coverage_add(&command->coverage, 0, command->count,
+			 command->count) != COVERAGE_OK)
+		return reject(h, "a simple reply after chunks");
+	receive->target = command->buffer;
+	receive->data_offset = command->offset;
+	receive->data_length = (size_t)command->count;
+	return expect(h, RECEIVE_DATA);
+}
+
+static enum step
+begin_simple(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+
+	receive->remaining = 0;
+	if (receive->reply.error != 0)
+		command_fail(command, errno_from_wire(receive->reply.error));
+	else if (command->type == NBD_CMD_READ)
+		return simple_data(h);
+	return skip(h);
+}
+
+/* Is a chunk of this type and length possible here? NULL or what is wrong. */
+static const char *
+check_chunk(const struct reply *reply, const struct command *command)
+{
+	bool is_extended = reply->kind == REPLY_EXTENDED;
+
+	switch (reply->type) {
+	case NBD_REPLY_TYPE_NONE:
+		if (reply->length != 0 || !reply_is_done(reply))
+			return "a NONE chunk with a payload, or not the last";
+		return NULL;
+	case NBD_REPLY_TYPE_OFFSET_DATA:
+		if (command->type != NBD_CMD_READ || reply->length < 8)
+			return "data nobody asked for, or without offset";
+		return NULL;
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
+		if (command->type != NBD_CMD_READ || reply->length != 12)
+			return "a hole nobody asked for, or of a wrong form";
+		return NULL;
+	case NBD_REPLY_TYPE_BLOCK_STATUS:
+		if (command->type != NBD_CMD_BLOCK_STATUS || is_extended ||
+		    reply->length < 12 || (reply->length - 4) % 8 != 0 ||
+		    (reply->length - 4) / 8 > NBD_MAX_EXTENTS)
+			return "block status of a wrong form";
+		return NULL;
+	case NBD_REPLY_TYPE_BLOCK_STATUS_EXT:
+		if (command->type != NBD_CMD_BLOCK_STATUS || !is_extended ||
+		    reply->length < 24 || (reply->length - 8) % 16 != 0 ||
+		    (reply->length - 8) / 16 > NBD_MAX_EXTENTS)
+			return "extended block status of a wrong form";
+		return NULL;
+	default:
+		if (!(reply->type & NBD_REPLY_FLAG_ERROR_TYPE))
+			return "a chunk of unknown type";
+		return reply->length < 4 ? "an error without a number" : NULL;
+	}
+}
+
+static enum step
+begin_chunk(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	const struct reply *reply = &receive->reply;
+	struct command *command = receive->command;
+	const char *wrong;
+
+	if (reply->kind == REPLY_STRUCTURED &&
+	    !h->negotiated.structured_replies)
+		return reject(h, "a structured reply was not negotiated");
+	if (reply->kind == REPLY_EXTENDED && reply->offset != command->offset)
+		return reject(h, "the reply does not echo the offset");
+	wrong = check_chunk(reply, command);
+	if (wrong)
+		return reject(h, wrong);
+	return expect(h, RECEIVE_CHUNK);
+}
+
+enum step
+chunk_begin(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	const struct reply *reply = &receive->reply;
+
+	if (reply->length > MAX_PAYLOAD)
+		return dead(h, EPROTO, "invalid server reply length %llu",
+			    (unsigned long long)reply->length);
+	receive->remaining = reply->length;
+	receive->command = find_command(h, reply->cookie);
+	if (!receive->command)
+		return stray(h);
+	if (reply->kind == REPLY_SIMPLE)
+		return begin_simple(h);
+	return begin_chunk(h);
+}
+
+size_t
+chunk_fixed_size(const struct nbd_handle *h)
+{
+	const struct reply *reply = &h->receive.reply;
+
+	switch (reply->type) {
+	case NBD_REPLY_TYPE_NONE:
+		return 0;
+	case NBD_REPLY_TYPE_OFFSET_DATA:
+	case NBD_REPLY_TYPE_BLOCK_STATUS_EXT:
+		return 8;
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
+		return 12;
+	case NBD_REPLY_TYPE_BLOCK_STATUS:
+		return 4;
+	default:
+		return reply->length < CHUNK_MAX_FIXED ? (size_t)reply->length
+						       : CHUNK_MAX_FIXED;
+	}
+}
+
+/* Where LENGTH bytes at OFFSET of the export belong; they are marked as
+ * covered. Outside the request there is no such place, and a server that says
+ * so is not to be trusted any further. */
+static enum step
+place_content(struct nbd_handle *h, uint64_t offset, uint64_t length,
+	      bool *is_new)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+	uint64_t at = offset - command->offset;
+
+	*is_new = true;
+	if (offset < command->offset ||
+	    !checked_range(at, length, command->count))
+		return dead(h, EPROTO,
+			    "range of structured reply is out of bounds: "
+			    "offset %llu and length %llu for a read of %llu "
+			    "at %llu",
+			    (unsigned long long)offset,
+			    (unsigned long long)length,
+			    (unsigned long long)command->count,
+			    (unsigned long long)command->offset);
+	receive->target = command->buffer + at;
+	receive->data_offset = offset;
+	receive->data_length = (size_t)length;
+	if (length == 0 && ++command->n_excess > MAX_EXCESS)
+		return dead(h, EPROTO,
+			    "read: the server sends endless empty "
+			    "chunks");
+	switch (coverage_add(&command->coverage, at, length, command->count)) {
+	case COVERAGE_OK:
+		break;
+	case COVERAGE_OVERLAP:
+		*is_new = false;
+		return reject(h, "chunks overlap");
+	case COVERAGE_NO_MEMORY:
+		command_fail(command, ENOMEM);
+		break;
+	}
+	return STEP_AGAIN;
+}
+
+static void
+report_content(struct command *command, const struct receive *receive,
+	       unsigned status)
+{
+	const uint8_t *from = command->buffer +
+			      (receive->data_offset - command->offset);
+	int error = command->error;
+
+	if (CLOSURE_CALL(command->chunk, from, receive->data_length,
+			 receive->data_offset, status, &error) == -1)
+		command_fail(command, error ? error : EPROTO);
+}
+
+static enum step
+take_data_offset(struct nbd_handle *h, const uint8_t *payload)
+{
+	bool is_new;
+	enum step step = place_content(h, load_be64(payload),
+				       h->receive.remaining, &is_new);
+
+	if (step == STEP_FAILED || !is_new)
+		return step;
+	return expect(h, RECEIVE_DATA);
+}
+
+static enum step
+take_hole(struct nbd_handle *h, const uint8_t *payload)
+{
+	struct receive *receive = &h->receive;
+	uint32_t length = load_be32(payload + 8);
+	bool is_new;
+	enum step step = place_content(h, load_be64(payload), length, &is_new);
+
+	if (step == STEP_FAILED || !is_new)
+		return step;
+	memset(receive->target, 0, length);
+	report_content(receive->command, receive, LIBNBD_READ_HOLE);
+	return skip(h);
+}
+
+/* One chunk for each negotiated context, in any order. */
+static enum step
+take_status(struct nbd_handle *h, const uint8_t *payload)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+	uint32_t id = load_be32(payload);
+	const struct meta_context *context = export_info_context_by_id(
+		&h->export, id);
+	size_t index;
+
+	if (receive->reply.kind == REPLY_EXTENDED &&
+	    load_be32(payload + 4) != receive->remaining / 16)
+		return reject(h, "block status with a wrong count");
+	if (!context) {
+		debug_log(&h->debug, "ignoring status of unknown context %u",
+			  id);
+		return ++command->n_excess > MAX_EXCESS
+			       ? dead(h, EPROTO,
+				      "block-status: the server sends endless "
+				      "unknown contexts")
+			       : skip(h);
+	}
+	index = (size_t)(context - h->export.contexts);
+	switch (coverage_add(&command->coverage, index, 1,
+			     h->export.n_contexts)) {
+	case COVERAGE_OK:
+		break;
+	case COVERAGE_OVERLAP:
+		return reject(h, "two answers for one context");
+	case COVERAGE_NO_MEMORY:
+		command_fail(command, ENOMEM);
+		break;
+	}
+	extents_begin(&receive->extents, h, command, id);
+	return expect(h, RECEIVE_EXTENTS);
+}
+
+static void
+keep_message(struct command *command, const struct error_chunk *chunk)
+{
+	struct string_builder builder = STRING_BUILDER_INIT;
+
+	if (command->message || chunk->message_length == 0)
+		return;
+	string_builder_append_escaped(&builder, chunk->message,
+				      chunk->message_length);
+	/* Only a text: without memory for it the errno has to do. */
+	command->message = string_builder_take(&builder);
+}
+
+static void
+report_error(struct command *command, uint64_t offset, int errnum)
+{
+	int error = errnum;
+
+	if (command->type != NBD_CMD_READ || offset < command->offset ||
+	    offset - command->offset >= command->count)
+		return;
+	if (CLOSURE_CALL(command->chunk,
+			 command->buffer + (offset - command->offset), 0,
+			 offset, LIBNBD_READ_ERROR, &error) == -1)
+		command_fail(command, error ? error : EPROTO);
+}
+
+/* What follows the error number is welcome but not needed. */
+static enum step
+take_error(struct nbd_handle *h, const uint8_t *payload, size_t length)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+	bool may_have_offset = receive->reply.type ==
+			       NBD_REPLY_TYPE_ERROR_OFFSET;
+	struct error_chunk chunk;
+	int errnum;
+
+	if (error_chunk_parse(payload, length, may_have_offset, &chunk) !=
+		    WIRE_OK ||
+	    chunk.error == 0)
+		return reject(h, "an error chunk without an error");
+	errnum = errno_from_wire(chunk.error);
+	keep_message(command, &chunk);
+	if (chunk.has_offset)
+		report_error(command, chunk.offset, errnum);
+	command_fail(command, errnum);
+	if (!reply_is_done(&receive->reply) && ++command->n_excess > MAX_EXCESS)
+		return dead(h, EPROTO, "%s: the server sends endless errors",
+			    command_name(command->type));
+	return skip(h);
+}
+
+enum step
+chunk_fixed(struct nbd_handle *h, const uint8_t *payload, size_t length)
+{
+	switch (h->receive.reply.type) {
+	case NBD_REPLY_TYPE_NONE:
+		return skip(h);
+	case NBD_REPLY_TYPE_OFFSET_DATA:
+		return take_data_offset(h, payload);
+	case NBD_REPLY_TYPE_OFFSET_HOLE:
+		return take_hole(h, payload);
+	case NBD_REPLY_TYPE_BLOCK_STATUS:
+	case NBD_REPLY_TYPE_BLOCK_STATUS_EXT:
+		return take_status(h, payload);
+	default:
+		return take_error(h, payload, length);
+	}
+}
+
+enum step
+chunk_end(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	struct command *command = receive->command;
+	enum receive_state was = receive->state;
+
+	receive->state = RECEIVE_HEADER;
+	if (!command)
+		return STEP_AGAIN;
+	if (was == RECEIVE_DATA)
+		report_content(command, receive, LIBNBD_READ_DATA);
+	if (was == RECEIVE_EXTENTS) {
+		const struct meta_context *context = export_info_context_by_id(
+			&h->export, receive->extents.context_id);
+
+		extents_deliver(&receive->extents, command, context->name);
+	}
+	if (reply_is_done(&receive->reply))
+		return reply_finished(h);
+	receive->command = NULL;
+	return STEP_AGAIN;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of a command. It gets a cookie and waits in the transmitter's
+ * queue; its reply, or the end of the connection, completes it; the user (or
+ * its completion callback) retires it.
+ */
+#include "client-lib/engine/command.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "client-lib/base/closure.h"
+#include "client-lib/base/error.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/wire/protocol.h"
+
+/* The member of the union that this command uses. */
+static void
+take_callback(struct command *command, const struct command_request *request)
+{
+	if (command->type == NBD_CMD_READ) {
+		command->chunk = request->chunk;
+	} else if (!CLOSURE_IS_NULL(request->extent64)) {
+		command->has_extent64 = true;
+		command->extent64 = request->extent64;
+	} else {
+		command->extent = request->extent;
+	}
+}
+
+static void
+release_callback(struct command *command)
+{
+	if (command->type == NBD_CMD_READ)
+		closure_release(command->chunk);
+	else if (command->has_extent64)
+		closure_release(command->extent64);
+	else
+		closure_release(command->extent);
+}
+
+/* A request leaves at once if nothing else is under way, so that a single one
+ * loses no time; otherwise it waits for company, until somebody polls. */
+static void
+send_soon(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+	bool is_alone = (int)transmit->n_queued == h->n_in_flight;
+
+	if (is_alone || transmit->n_queued >= TRANSMIT_ENOUGH)
+		(void)engine_flush(h);
+}
+
+/* Queues a checked request: the cookie, or -1 if out of memory. */
+static int64_t
+enqueue(struct nbd_handle *h, const struct command_request *request)
+{
+	struct command *command = in_flight_add(&h->commands, h->next_cookie);
+	uint64_t cookie = h->next_cookie;
+
+	if (!command)
+		return fail(ENOMEM, "%s: no memory for another command",
+			    command_name(request->type));
+	h->next_cookie++;
+	command->type = request->type;
+	command->flags = (uint16_t)request->flags;
+	command->offset = request->offset;
+	command->count = request->count;
+	command->buffer = request->buffer;
+	command->payload = request->payload;
+	command->completion = request->completion;
+	take_callback(command, request);
+
+	h->n_in_flight++;
+	if (command->type == NBD_CMD_READ) {
+		h->n_reads++;
+		h->read_bytes += command->count;
+	}
+	transmit_queue(&h->transmit, command);
+	return (int64_t)cookie;
+}
+
+int64_t
+command_submit(struct nbd_handle *h, const struct command_request *request)
+{
+	struct command_request checked = *request;
+	int64_t cookie;
+
+	if (h->is_disconnecting)
+		return fail(EINVAL, "cannot request more commands after "
+				    "NBD_CMD_DISC");
+	if (h->n_in_flight == INT_MAX)
+		return fail(ENOMEM, "too many commands in flight");
+	if (command_check(h, &checked) == -1)
+		return -1;
+	cookie = enqueue(h, &checked);
+	if (cookie != -1)
+		send_soon(h);
+	return cookie;
+}
+
+void
+command_fail(struct command *command, int errnum)
+{
+	if (command->error == 0)
+		command->error = errnum;
+}
+
+/* Its cookie and its closures end; the memory serves the next command. */
+static void
+retire(struct nbd_handle *h, struct command *command)
+{
+	struct command retired = *command;
+
+	list_remove(&command->link);
+	in_flight_remove(&h->commands, command);
+	free(retired.message);
+	release_callback(&retired);
+	closure_release(retired.completion);
+}
+
+void
+command_complete(struct nbd_handle *h, struct command *command)
+{
+	int error = command->error;
+	int verdict;
+
+	assert(command->stage != COMMAND_COMPLETE);
+	list_remove(&command->link);
+	list_append(&h->complete, &command->link);
+	command->stage = COMMAND_COMPLETE;
+	coverage_done(&command->coverage);
+	h->n_in_flight--;
+	if (command->type == NBD_CMD_READ) {
+		h->n_reads--;
+		h->read_bytes -= command->count;
+	}
+	if (h->receive.command == command)
+		h->receive.command = NULL;
+
+	verdict = CLOSURE_CALL(command->completion, &error);
+	if (verdict == -1 && error != 0)
+		command->error = error;
+	if (verdict == 1 || command->type == NBD_CMD_DISC)
+		retire(h, command);
+}
+
+static void
+complete_list(struct nbd_handle *h, struct list *list)
+{
+	struct list *first;
+
+	while ((first = list_take_first(list))) {
+		struct command *command = container_of(first, struct command,
+						       link);
+
+		command_fail(command, ENOTCONN);
+		command_complete(h, command);
+	}
+}
+
+void
+command_complete_all(struct nbd_handle *h)
+{
+	complete_list(h, &h->sent);
+	complete_list(h, &h->transmit.sending);
+	complete_list(h, &h->transmit.queue);
+	transmit_end(&h->transmit);
+}
+
+void
+command_retire_all(struct nbd_handle *h)
+{
+	while (!list_is_empty(&h->complete))
+		retire(h, container_of(h->complete.next, struct command, link));
+}
+
+int
+command_completed(struct nbd_handle *h, uint64_t cookie)
+{
+	struct command *command;
+	int error;
+
+	if (cookie == 0)
+		return fail(EINVAL, "invalid aio cookie 0");
+	command = in_flight_find(&h->commands, cookie);
+	if (!command || command->stage != COMMAND_COMPLETE)
+		return 0;
+	error = command->error;
+	if (error && command->message)
+		fail(error, "%s: command failed: the server says \"%s\"",
+		     command_name(command->type), command->message);
+	else if (error)
+		fail(error, "%s: command failed", command_name(command->type));
+	retire(h, command);
+	return error ? -1 : 1;
+}
+
+int64_t
+command_peek_completed(struct nbd_handle *h)
+{
+	if (!list_is_empty(&h->complete)) {
+		struct command *oldest = container_of(h->complete.next,
+						      struct command, link);
+
+		return (int64_t)oldest->cookie;
+	}
+	if (h->n_in_flight > 0) {
+		fail(0, "no in-flight command has completed yet");
+		return 0;
+	}
+	return fail(EINVAL, "no commands are in flight");
+}
+
+int
+command_in_flight_count(const struct nbd_handle *h)
+{
+	return h->n_in_flight;
+}
+
+int
+command_queue_disconnect(struct nbd_handle *h)
+{
+	const struct command_request request = { .type = NBD_CMD_DISC };
+
+	if (enqueue(h, &request) == -1)
+		return -1;
+	h->is_disconnecting = true;
+	return 0;
+}
+
+int
+engine_disconnect(struct nbd_handle *h)
+{
+	if (h->is_disconnecting)
+		return fail(EINVAL, "cannot request more commands after "
+				    "NBD_CMD_DISC");
+	if (command_queue_disconnect(h) == -1)
+		return -1;
+	send_soon(h);
+	return 0;
+}
+
+bool
+engine_is_disconnecting(const struct nbd_handle *h)
+{
+	return h->is_disconnecting;
+}
+
+void
+engine_abandon_pending(struct nbd_handle *h)
+{
+	struct list unsent;
+
+	list_init(&unsent);
+	transmit_take_unsent(&h->transmit, &unsent);
+	complete_list(h, &unsent);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The life of a handle, from its defaults to its last descriptor. */
+#include "client-lib/engine/handle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client-lib/base/error.h"
+#include "client-lib/engine/command.h"
+
+/* Handles are numbered in the order of their creation. */
+static char *
+next_name(void)
+{
+	static _Atomic unsigned counter = 0;
+	char *name;
+
+	if (asprintf(&name, "nbd%u", ++counter) == -1)
+		return NULL;
+	return name;
+}
+
+struct nbd_handle *
+handle_new(void)
+{
+	struct nbd_handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return fail_null(ENOMEM, "allocating a handle");
+	pthread_mutex_init(&h->lock, NULL);
+	config_init(&h->config);
+	connect_init(&h->connect);
+	transmit_init(&h->transmit);
+	list_init(&h->sent);
+	list_init(&h->complete);
+	h->next_cookie = 1;
+	h->state = STATE_START;
+	h->debug.handle_name = next_name();
+	if (!h->debug.handle_name) {
+		handle_free(h);
+		return fail_null(ENOMEM, "naming a handle");
+	}
+	return h;
+}
+
+void
+handle_free(struct nbd_handle *h)
+{
+	if (!h)
+		return;
+	option_done(&h->option);
+	command_complete_all(h);
+	command_retire_all(h);
+	in_flight_done(&h->commands);
+
+	stream_close(h->stream);
+	connect_done(&h->connect);
+	transmit_done(&h->transmit);
+	receive_done(&h->receive);
+	export_info_done(&h->export);
+	config_done(&h->config);
+	free(h->connection_state);
+	debug_done(&h->debug);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The options that change how the rest of the connection speaks. A refusal
+ * of an automatic one is no error: the connection goes on without.
+ */
+#include "client-lib/base/error.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/engine/option_table.h"
+#include "client-lib/wire/protocol.h"
+
+/* TLS and extended headers have their places in the order of things; the
+ * code that they need comes with them. */
+static bool
+not_yet(const struct nbd_handle *h)
+{
+	(void)h;
+	return false;
+}
+
+static enum option_outcome
+refused_or_go_on(struct nbd_handle *h, const struct option_answer *answer)
+{
+	if (!option_is_requested(h)) {
+		debug_log(&h->debug, "%s is not available (reply 0x%x)",
+			  h->option.current->name, answer->type);
+		return OPTION_GO_ON;
+	}
+	option_answer_error(h, h->option.current, answer);
+	return OPTION_REFUSED;
+}
+
+static bool
+structured_reply_applies(const struct nbd_handle *h)
+{
+	if (h->option.goal == GOAL_STRUCTURED_REPLY)
+		return true;
+	return (h->negotiated.handshake_flags & NBD_FLAG_FIXED_NEWSTYLE) &&
+	       h->config.request_structured_replies &&
+	       !h->negotiated.structured_replies;
+}
+
+static enum option_outcome
+structured_reply_on_reply(struct nbd_handle *h,
+			  const struct option_answer *answer)
+{
+	if (answer->type != NBD_REP_ACK)
+		return refused_or_go_on(h, answer);
+	debug_log(&h->debug, "negotiated structured replies");
+	h->negotiated.structured_replies = true;
+	return OPTION_GO_ON;
+}
+
+const struct option option_starttls = {
+	.number = NBD_OPT_STARTTLS,
+	.name = "STARTTLS",
+	.goals = GOAL_BIT(GOAL_UPGRADE) | GOAL_BIT(GOAL_CONNECT) |
+		 GOAL_BIT(GOAL_STARTTLS),
+	.applies = not_yet,
+	.on_reply = refused_or_go_on,
+};
+
+const struct option option_extended_headers = {
+	.number = NBD_OPT_EXTENDED_HEADERS,
+	.name = "EXTENDED_HEADERS",
+	.goals = GOAL_BIT(GOAL_UPGRADE) | GOAL_BIT(GOAL_CONNECT) |
+		 GOAL_BIT(GOAL_EXTENDED_HEADERS),
+	.applies = not_yet,
+	.on_reply = refused_or_go_on,
+};
+
+const struct option option_structured_reply = {
+	.number = NBD_OPT_STRUCTURED_REPLY,
+	.name = "STRUCTURED_REPLY",
+	.goals = GOAL_BIT(GOAL_UPGRADE) | GOAL_BIT(GOAL_CONNECT) |
+		 GOAL_BIT(GOAL_STRUCTURED_REPLY),
+	.applies = structured_reply_applies,
+	.on_reply = structured_reply_on_reply,
+};
+
+const struct option option_abort = {
+	.number = NBD_OPT_ABORT,
+	.name = "ABORT",
+	.goals = GOAL_BIT(GOAL_ABORT),
+	.after_sending = STATE_OPTION_ABORT,
+	.on_reply = refused_or_go_on,
+};

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Receiving. The stream is read into one large buffer, as much as is there,
+ * and everything complete is handled before the next read. While the rest of
+ * a read's payload is outstanding it is read straight to where the caller
+ * wants it, with the buffer behind it for what follows.
+ */
+#include "client-lib/engine/receive.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-lib/base/error.h"
+#include "client-lib/engine/chunk.h"
+#include "client-lib/engine/command.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/wire/protocol.h"
+#include "client-lib/wire/reader.h"
+
+enum {
+	/* When the replies awaited carry at least this much on average, only
+	 * headers are read ahead, so that payloads are copied once. */
+	LARGE_READS = 32 * 1024,
+	SMALL_READ_AHEAD = 32,
+};
+
+void
+receive_done(struct receive *receive)
+{
+	free(receive->buffer);
+	receive->buffer = NULL;
+	extents_done(&receive->extents);
+}
+
+int
+receive_start(struct receive *receive)
+{
+	if (!receive->buffer)
+		receive->buffer = malloc(RECEIVE_BUFFER_SIZE);
+	if (!receive->buffer)
+		return fail(ENOMEM, "connect: no memory for a buffer");
+	receive->begin = 0;
+	receive->end = 0;
+	return 0;
+}
+
+/* Moves what is buffered to the front. */
+static void
+compact(struct receive *receive)
+{
+	size_t n = receive_buffered(receive);
+
+	if (receive->begin == 0)
+		return;
+	if (n > 0)
+		memmove(receive->buffer, receive->buffer + receive->begin, n);
+	receive->begin = 0;
+	receive->end = n;
+}
+
+enum step
+receive_need(struct nbd_handle *h, size_t count, const uint8_t **bytes)
+{
+	struct receive *receive = &h->receive;
+
+	while (receive_buffered(receive) < count) {
+		struct iovec room;
+		ssize_t n;
+
+		compact(receive);
+		room.iov_base = receive->buffer + receive->end;
+		room.iov_len = RECEIVE_BUFFER_SIZE - receive->end;
+		n = stream_receive(h->stream, &room, 1);
+		if (n == STREAM_AGAIN)
+			return STEP_BLOCKED;
+		if (n == STREAM_FAILED)
+			return dead(h, errno, "recv: while %s",
+				    engine_state_description(h));
+		if (n == 0)
+			return dead(h, ENOTCONN,
+				    "recv: server disconnected unexpectedly "
+				    "while %s%s",
+				    engine_state_description(h),
+				    h->state == STATE_EXPORT_NAME
+					    ? "; it may not have the export, "
+					      "or require TLS"
+					    : "");
+		receive->end += (size_t)n;
+		h->stats.bytes_received += (uint64_t)n;
+	}
+	*bytes = receive->buffer + receive->begin;
+	return STEP_AGAIN;
+}
+
+/* The peer sends nothing more. Between replies that is a way to say goodbye,
+ * inside of one it is not. */
+static enum step
+end_of_stream(struct nbd_handle *h)
+{
+	if (h->receive.state == RECEIVE_HEADER &&
+	    receive_buffered(&h->receive) == 0)
+		return engine_close(h);
+	return dead(h, ENOTCONN,
+		    "recv: server disconnected unexpectedly in the middle of "
+		    "a reply");
+}
+
+static enum step
+receive_failed(struct nbd_handle *h, int errnum)
+{
+	/* Servers that leave unread bytes behind reset what we asked them to
+	 * close. */
+	if (h->is_disconnecting && errnum == ECONNRESET)
+		return end_of_stream(h);
+	return dead(h, errnum, "recv");
+}
+
+/* How much of what follows the current piece is wanted in the buffer. */
+static size_t
+read_ahead(const struct nbd_handle *h)
+{
+	const struct receive *receive = &h->receive;
+	size_t wanted = SMALL_READ_AHEAD;
+
+	if (h->n_reads == 0 || h->read_bytes / h->n_reads < LARGE_READS)
+		return RECEIVE_BUFFER_SIZE;
+	switch (receive->state) {
+	case RECEIVE_HEADER:
+	case RECEIVE_DATA:
+		break;
+	case RECEIVE_CHUNK:
+		if (receive->reply.type == NBD_REPLY_TYPE_OFFSET_DATA)
+			break;
+		wanted += receive->remaining;
+		break;
+	case RECEIVE_EXTENTS:
+	case RECEIVE_SKIP:
+		wanted += receive->remaining;
+		break;
+	}
+	return wanted;
+}
+
+/* One read from the stream: AGAIN if there may be more, BLOCKED if it gave
+ * less than there was room for; *N is 0 if nothing came. */
+static enum step
+fill(struct nbd_handle *h, size_t *n_received)
+{
+	struct receive *receive = &h->receive;
+	struct iovec vectors[2];
+	size_t direct = 0;
+	size_t room;
+	int n_vectors = 0;
+	ssize_t n;
+
+	*n_received = 0;
+	compact(receive);
+	if (receive->state == RECEIVE_DATA && receive->command) {
+		direct = (size_t)receive->remaining;
+		vectors[n_vectors++] = (struct iovec){
+			.iov_base = receive->target,
+			.iov_len = direct,
+		};
+	}
+	room = RECEIVE_BUFFER_SIZE - receive->end;
+	if (room > read_ahead(h))
+		room = read_ahead(h);
+	vectors[n_vectors++] = (struct iovec){
+		.iov_base = receive->buffer + receive->end,
+		.iov_len = room,
+	};
+
+	n = stream_receive(h->stream, vectors, n_vectors);
+	if (n == STREAM_AGAIN)
+		return STEP_BLOCKED;
+	if (n == STREAM_FAILED)
+		return receive_failed(h, errno);
+	if (n == 0)
+		return end_of_stream(h);
+	*n_received = (size_t)n;
+	h->stats.bytes_received += (uint64_t)n;
+	if (direct > 0) {
+		size_t landed = (size_t)n < direct ? (size_t)n : direct;
+
+		receive->target += landed;
+		receive->remaining -= landed;
+		receive->end += (size_t)n - landed;
+	} else {
+		receive->end += (size_t)n;
+	}
+	return (size_t)n == direct + room || stream_has_pending(h->stream)
+		       ? STEP_AGAIN
+		       : STEP_BLOCKED;
+}
+
+/* A header: its first bytes may already tell that it is none. */
+static enum step
+take_header(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+
+	switch (reply_parse(receive->buffer + receive->begin,
+			    receive_buffered(receive),
+			    h->negotiated.extended_headers, &receive->reply)) {
+	case WIRE_SHORT:
+		return STEP_BLOCKED;
+	case WIRE_INVALID:
+		return dead(h, EPROTO,
+			    "invalid or unexpected reply magic 0x%08x",
+			    load_be32(receive->buffer + receive->begin));
+	case WIRE_OK:
+		break;
+	}
+	receive_consume(receive, receive->reply.header_size);
+	h->stats.chunks_received++;
+	return chunk_begin(h);
+}
+
+static enum step
+take_fixed(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	const uint8_t *payload = receive->buffer + receive->begin;
+	size_t needed = chunk_fixed_size(h);
+
+	if (receive_buffered(receive) < needed)
+		return STEP_BLOCKED;
+	receive_consume(receive, needed);
+	receive->remaining -= needed;
+	return chunk_fixed(h, payload, needed);
+}
+
+/* As much of the payload as is buffered, but not more than the payload. */
+static size_t
+available(const struct receive *receive)
+{
+	size_t n = receive_buffered(receive);
+
+	return n < receive->remaining ? n : (size_t)receive->remaining;
+}
+
+static enum step
+take_data(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	size_t n = available(receive);
+
+	if (n > 0) {
+		memcpy(receive->target, receive->buffer + receive->begin, n);
+		receive_consume(receive, n);
+		receive->target += n;
+		receive->remaining -= n;
+	}
+	return receive->remaining > 0 ? STEP_BLOCKED : chunk_end(h);
+}
+
+static enum step
+take_extents(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	bool is_extended = h->negotiated.extended_headers;
+	size_t size = is_extended ? 16 : 8;
+
+	while (receive->remaining > 0) {
+		const uint8_t *at = receive->buffer + receive->begin;
+
+		if (receive_buffered(receive) < size)
+			return STEP_BLOCKED;
+		if (is_extended)
+			extents_take(&receive->extents, load_be64(at),
+				     load_be64(at + 8));
+		else
+			extents_take(&receive->extents, load_be32(at),
+				     load_be32(at + 4));
+		receive_consume(receive, size);
+		receive->remaining -= size;
+	}
+	return chunk_end(h);
+}
+
+static enum step
+take_skip(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+	size_t n = available(receive);
+
+	receive_consume(receive, n);
+	receive->remaining -= n;
+	return receive->remaining > 0 ? STEP_BLOCKED : chunk_end(h);
+}
+
+/* Handles what is buffered: BLOCKED when the rest is no whole piece. */
+static enum step
+take_buffered(struct nbd_handle *h)
+{
+	for (;;) {
+		enum step step = STEP_BLOCKED;
+
+		switch (h->receive.state) {
+		case RECEIVE_HEADER:
+			step = take_header(h);
+			break;
+		case RECEIVE_CHUNK:
+			step = take_fixed(h);
+			break;
+		case RECEIVE_DATA:
+			step = take_data(h);
+			break;
+		case RECEIVE_EXTENTS:
+			step = take_extents(h);
+			break;
+		case RECEIVE_SKIP:
+			step = take_skip(h);
+			break;
+		}
+		if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
+			return step;
+	}
+}
+
+enum step
+receive_run(struct nbd_handle *h)
+{
+	enum step filled = STEP_AGAIN;
+
+	/* Bytes may be left from the handshake. */
+	for (;;) {
+		size_t n;
+		enum step step = take_buffered(h);
+
+		if (step != STEP_BLOCKED || filled != STEP_AGAIN)
+			return step;
+		filled = fill(h, &n);
+		if (filled == STEP_FAILED || h->state != STATE_TRANSFER)
+			return filled;
+		if (n == 0)
+			return STEP_BLOCKED;
+	}
+}

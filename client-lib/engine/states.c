@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The driver of the state machine and the two ways out of a connection. A
+ * state's row says what it waits for and what to run; everything the public
+ * API shows follows from the row, and, while commands are exchanged, from
+ * what the transmitting half has to do.
+ */
+#include "client-lib/engine/states.h"
+
+#include <errno.h>
+#include <libnbd.h>
+
+#include "client-lib/engine/command.h"
+#include "client-lib/engine/handle.h"
+
+enum group {
+	GROUP_CREATED,
+	GROUP_CONNECTING,
+	GROUP_NEGOTIATING,
+	GROUP_CONNECTED,
+	GROUP_CLOSED,
+	GROUP_DEAD,
+};
+
+enum wants {
+	WANTS_NOTHING,
+	WANTS_READ,
+	WANTS_WRITE,
+	WANTS_TRANSFER, /* reads always, writes when there is something */
+};
+
+struct state_row {
+	const char *name;
+	const char *description;
+	enum group group;
+	enum wants wants;
+	enum step (*run)(struct nbd_handle *h);
+};
+
+static const struct state_row rows[] = {
+#define STATE_ROW(state, group, wants, run, description) \
+	{ #state, description, GROUP_##group, WANTS_##wants, run_##run },
+	STATES(STATE_ROW)
+#undef STATE_ROW
+};
+
+/* States in which only a call of the user can change something. */
+enum step
+run_wait_for_user(struct nbd_handle *h)
+{
+	(void)h;
+	return STEP_BLOCKED;
+}
+
+/* Receiving comes first: a server that does not read while it writes would
+ * otherwise wait for us as we wait for it. */
+enum step
+run_transfer(struct nbd_handle *h)
+{
+	enum step step = receive_run(h);
+
+	if (step == STEP_FAILED || h->state != STATE_TRANSFER)
+		return step;
+	return transmit_run(h);
+}
+
+int
+engine_run(struct nbd_handle *h)
+{
+	for (;;) {
+		switch (rows[h->state].run(h)) {
+		case STEP_AGAIN:
+			break;
+		case STEP_BLOCKED:
+			return 0;
+		case STEP_FAILED:
+			return -1;
+		}
+	}
+}
+
+void
+engine_set_state(struct nbd_handle *h, enum state state)
+{
+	if (h->state != state)
+		debug_log(&h->debug, "state: %s -> %s", rows[h->state].name,
+			  rows[state].name);
+	h->state = state;
+}
+
+static int
+fail_event(const struct nbd_handle *h, const char *event)
+{
+	return fail(EINVAL,
+		    "a %s notification is invalid in state %s, which waits "
+		    "for nothing of the kind",
+		    event, engine_state_name(h));
+}
+
+/* A peer that hung up makes the descriptor readable, so this event is taken
+ * also while waiting to write: the write will tell what happened. */
+int
+engine_notify_read(struct nbd_handle *h)
+{
+	if (rows[h->state].wants == WANTS_NOTHING)
+		return fail_event(h, "read");
+	return engine_run(h);
+}
+
+int
+engine_notify_write(struct nbd_handle *h)
+{
+	switch (rows[h->state].wants) {
+	case WANTS_WRITE:
+		return engine_run(h);
+	case WANTS_TRANSFER:
+		h->transmit.is_blocked = false;
+		return engine_flush(h);
+	case WANTS_NOTHING:
+	case WANTS_READ:
+		break;
+	}
+	return fail_event(h, "write");
+}
+
+int
+engine_flush(struct nbd_handle *h)
+{
+	if (h->state != STATE_TRANSFER || h->transmit.is_blocked)
+		return 0;
+	return transmit_run(h) == STEP_FAILED ? -1 : 0;
+}
+
+unsigned
+engine_direction(const struct nbd_handle *h)
+{
+	switch (rows[h->state].wants) {
+	case WANTS_NOTHING:
+		break;
+	case WANTS_READ:
+		return LIBNBD_AIO_DIRECTION_READ;
+	case WANTS_WRITE:
+		return LIBNBD_AIO_DIRECTION_WRITE;
+	case WANTS_TRANSFER:
+		return transmit_has_work(&h->transmit)
+			       ? LIBNBD_AIO_DIRECTION_BOTH
+			       : LIBNBD_AIO_DIRECTION_READ;
+	}
+	return 0;
+}
+
+int
+engine_fd(const struct nbd_handle *h)
+{
+	if (h->stream)
+		return h->stream->fd;
+	return h->connect.fd;
+}
+
+enum public_state
+engine_public_state(const struct nbd_handle *h)
+{
+	switch (rows[h->state].group) {
+	case GROUP_CREATED:
+		return PUBLIC_CREATED;
+	case GROUP_CONNECTING:
+		return PUBLIC_CONNECTING;
+	case GROUP_NEGOTIATING:
+		return PUBLIC_NEGOTIATING;
+	case GROUP_CONNECTED:
+		/* Requests that merely wait for company disturb nobody. */
+		return h->transmit.state == TRANSMIT_IDLE ||
+				       h->transmit.state == TRANSMIT_OVER
+			       ? PUBLIC_READY
+			       : PUBLIC_PROCESSING;
+	case GROUP_CLOSED:
+		return PUBLIC_CLOSED;
+	case GROUP_DEAD:
+		break;
+	}
+	return PUBLIC_DEAD;
+}
+
+const char *
+engine_state_name(const struct nbd_handle *h)
+{
+	switch (engine_public_state(h)) {
+	case PUBLIC_READY:
+		return "READY";
+	case PUBLIC_PROCESSING:
+		return "PROCESSING";
+	default:
+		return rows[h->state].name;
+	}
+}
+
+const char *
+engine_state_description(const struct nbd_handle *h)
+{
+	if (engine_public_state(h) == PUBLIC_PROCESSING)
+		return "connection is sending commands";
+	return rows[h->state].description;
+}
+
+/* The connection is gone; what still waits for it learns so. */
+static void
+leave(struct nbd_handle *h, enum state state, int option_errno)
+{
+	engine_set_state(h, state);
+	stream_close(h->stream);
+	h->stream = NULL;
+	connect_forget_socket(&h->connect);
+	option_fail_pending(h, option_errno);
+	command_complete_all(h);
+}
+
+enum step
+dead_as_recorded(struct nbd_handle *h)
+{
+	int errnum = error_last_errno();
+
+	debug_log(&h->debug, "handle dead: %s", error_last_text());
+	leave(h, STATE_DEAD, errnum ? errnum : ENOTCONN);
+	return STEP_FAILED;
+}
+
+enum step
+engine_close(struct nbd_handle *h)
+{
+	leave(h, STATE_CLOSED, ENOTCONN);
+	return STEP_AGAIN;
+}

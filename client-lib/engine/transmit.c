@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sending requests. A batch is a list of vectors: headers and small payloads
+ * side by side in a staging buffer, larger payloads where the caller has them.
+ * A really large payload travels alone, because the kernel copies it faster
+ * when it starts a message of its own.
+ */
+#include "client-lib/engine/transmit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-lib/base/error.h"
+#include "client-lib/engine/command.h"
+#include "client-lib/engine/handle.h"
+#include "client-lib/wire/protocol.h"
+#include "client-lib/wire/transmission.h"
+
+enum {
+	COPY_BELOW = 2048,
+	ALONE_FROM = 128 * 1024,
+};
+
+void
+transmit_init(struct transmit *transmit)
+{
+	list_init(&transmit->queue);
+	list_init(&transmit->sending);
+}
+
+void
+transmit_done(struct transmit *transmit)
+{
+	free(transmit->staging);
+	transmit->staging = NULL;
+}
+
+void
+transmit_queue(struct transmit *transmit, struct command *command)
+{
+	command->stage = COMMAND_QUEUED;
+	list_append(&transmit->queue, &command->link);
+	transmit->n_queued++;
+}
+
+void
+transmit_end(struct transmit *transmit)
+{
+	transmit->state = TRANSMIT_OVER;
+	transmit->n_queued = 0;
+	transmit->payload = NULL;
+}
+
+/* Is there something to build the next batch of? */
+static bool
+has_more(const struct transmit *transmit)
+{
+	return transmit->payload || transmit->n_queued > 0;
+}
+
+bool
+transmit_has_work(const struct transmit *transmit)
+{
+	switch (transmit->state) {
+	case TRANSMIT_IDLE:
+		return has_more(transmit);
+	case TRANSMIT_BATCH:
+	case TRANSMIT_SHUTDOWN:
+		return true;
+	case TRANSMIT_OVER:
+		break;
+	}
+	return false;
+}
+
+bool
+transmit_has_begun(const struct transmit *transmit,
+		   const struct command *command)
+{
+	return command->sent_begin < transmit->n_sent;
+}
+
+static void
+add_vector(struct transmit *transmit, const void *bytes, size_t length)
+{
+	/* sendmsg() only reads, but its vectors cannot say so. */
+	union {
+		const void *given;
+		void *wanted;
+	} cast = { .given = bytes };
+
+	transmit->vectors[transmit->n_vectors++] = (struct iovec){
+		.iov_base = cast.wanted,
+		.iov_len = length,
+	};
+	transmit->n_built += length;
+}
+
+/* The LENGTH bytes just written to the staging buffer join the batch. */
+static void
+add_staged(struct transmit *transmit, size_t length)
+{
+	uint8_t *bytes = transmit->staging + transmit->staged;
+	int last = transmit->n_vectors - 1;
+
+	transmit->staged += length;
+	if (last >= 0 && (uint8_t *)transmit->vectors[last].iov_base +
+					 transmit->vectors[last].iov_len ==
+				 bytes) {
+		transmit->vectors[last].iov_len += length;
+		transmit->n_built += length;
+		return;
+	}
+	add_vector(transmit, bytes, length);
+}
+
+static void
+add_header(struct nbd_handle *h, const struct command *command)
+{
+	struct transmit *transmit = &h->transmit;
+	const struct request request = {
+		.flags = command->flags,
+		.type = command->type,
+		.cookie = command->cookie,
+		.offset = command->offset,
+		.length = command->count,
+	};
+
+	add_staged(transmit,
+		   request_encode(transmit->staging + transmit->staged,
+				  &request, h->negotiated.extended_headers));
+	h->stats.chunks_sent++;
+}
+
+static void
+add_payload(struct transmit *transmit, struct command *command)
+{
+	size_t length = (size_t)command->count;
+
+	if (length >= ALONE_FROM) {
+		transmit->payload = command;
+	} else if (length >= COPY_BELOW) {
+		add_vector(transmit, command->payload, length);
+	} else {
+		memcpy(transmit->staging + transmit->staged, command->payload,
+		       length);
+		add_staged(transmit, length);
+	}
+}
+
+/* Moves the oldest queued command into the batch. */
+static void
+add_command(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+	struct command *command = container_of(transmit->queue.next,
+					       struct command, link);
+
+	transmit->n_queued--;
+	list_remove(&command->link);
+	list_append(&transmit->sending, &command->link);
+	command->stage = COMMAND_SENDING;
+	command->sent_begin = transmit->n_built;
+	add_header(h, command);
+	command->sent_end = transmit->n_built;
+	if (command->type == NBD_CMD_WRITE && command->count > 0) {
+		command->sent_end += command->count;
+		add_payload(transmit, command);
+	}
+}
+
+static bool
+has_room(const struct transmit *transmit)
+{
+	return transmit->n_vectors + 2 <= TRANSMIT_MAX_VECTORS &&
+	       transmit->staged + NBD_EXTENDED_REQUEST_SIZE + COPY_BELOW <=
+		       TRANSMIT_STAGING_SIZE;
+}
+
+static void
+build_batch(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+
+	transmit->n_vectors = 0;
+	transmit->first_vector = 0;
+	transmit->staged = 0;
+	transmit->state = TRANSMIT_BATCH;
+	if (transmit->payload) {
+		add_vector(transmit, transmit->payload->payload,
+			   (size_t)transmit->payload->count);
+		transmit->payload = NULL;
+		return;
+	}
+	while (transmit->n_queued > 0 && !transmit->payload &&
+	       has_room(transmit))
+		add_command(h);
+}
+
+/* The stream took N bytes of the vectors. */
+static void
+advance(struct transmit *transmit, size_t n)
+{
+	transmit->n_sent += n;
+	while (n > 0) {
+		struct iovec *vector =
+			&transmit->vectors[transmit->first_vector];
+
+		if (n < vector->iov_len) {
+			vector->iov_base = (uint8_t *)vector->iov_base + n;
+			vector->iov_len -= n;
+			return;
+		}
+		n -= vector->iov_len;
+		transmit->first_vector++;
+	}
+}
+
+/* Commands whose last byte has left wait for their replies, unless these
+ * came before. */
+static void
+move_sent(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+
+	while (!list_is_empty(&transmit->sending)) {
+		struct command *command = container_of(transmit->sending.next,
+						       struct command, link);
+
+		if (command->sent_end > transmit->n_sent)
+			return;
+		list_remove(&command->link);
+		list_append(&h->sent, &command->link);
+		command->stage = COMMAND_SENT;
+		command->payload = NULL;
+		if (command->reply_is_done)
+			command_complete(h, command);
+	}
+}
+
+static void
+finish_batch(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+
+	if (h->is_disconnecting && !has_more(transmit))
+		transmit->state = TRANSMIT_SHUTDOWN;
+	else
+		transmit->state = TRANSMIT_IDLE;
+}
+
+/* A peer that is gone may have said something before; that comes first. The
+ * second look finds the end of the stream. */
+static enum step
+peer_is_gone(struct nbd_handle *h, int errnum)
+{
+	h->transmit.state = TRANSMIT_OVER;
+	for (int i = 0; i < 2 && h->state == STATE_TRANSFER; i++)
+		if (receive_run(h) == STEP_FAILED)
+			return STEP_FAILED;
+	if (h->state != STATE_TRANSFER)
+		return STEP_AGAIN;
+	return dead(h, errnum, "send: the server does not take requests");
+}
+
+static enum step
+send_batch(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+	ssize_t n = stream_send(h->stream,
+				transmit->vectors + transmit->first_vector,
+				transmit->n_vectors - transmit->first_vector,
+				transmit->payload != NULL);
+
+	if (n == STREAM_AGAIN) {
+		transmit->is_blocked = true;
+		return STEP_BLOCKED;
+	}
+	if (n < 0)
+		return peer_is_gone(h, errno);
+	h->stats.bytes_sent += (uint64_t)n;
+	advance(transmit, (size_t)n);
+	if (transmit->first_vector == transmit->n_vectors)
+		finish_batch(h);
+	move_sent(h);
+	return STEP_AGAIN;
+}
+
+static enum step
+shut_down(struct nbd_handle *h)
+{
+	if (stream_shut_write(h->stream) == STREAM_AGAIN) {
+		h->transmit.is_blocked = true;
+		return STEP_BLOCKED;
+	}
+	h->transmit.state = TRANSMIT_OVER;
+	return STEP_BLOCKED;
+}
+
+enum step
+transmit_run(struct nbd_handle *h)
+{
+	struct transmit *transmit = &h->transmit;
+
+	transmit->is_blocked = false;
+	for (;;) {
+		enum step step = STEP_BLOCKED;
+
+		switch (transmit->state) {
+		case TRANSMIT_IDLE:
+			if (!has_more(transmit))
+				return STEP_BLOCKED;
+			if (!transmit->staging &&
+			    !(transmit->staging = malloc(
+				      TRANSMIT_STAGING_SIZE)))
+				return dead(h, ENOMEM, "send: no memory");
+			build_batch(h);
+			continue;
+		case TRANSMIT_BATCH:
+			step = send_batch(h);
+			break;
+		case TRANSMIT_SHUTDOWN:
+			return shut_down(h);
+		case TRANSMIT_OVER:
+			return STEP_BLOCKED;
+		}
+		if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
+			return step;
+	}
+}
+
+/* Drops the vectors' bytes behind the first LENGTH. */
+static void
+cut_batch(struct transmit *transmit, uint64_t length)
+{
+	int i;
+
+	for (i = transmit->first_vector; i < transmit->n_vectors; i++) {
+		struct iovec *vector = &transmit->vectors[i];
+
+		if (length == 0)
+			break;
+		if (vector->iov_len > length)
+			vector->iov_len = (size_t)length;
+		length -= vector->iov_len;
+	}
+	transmit->n_vectors = i;
+	if (transmit->first_vector == transmit->n_vectors)
+		transmit->state = TRANSMIT_IDLE;
+}
+
+/* Takes what has not begun to leave out of the batch. */
+static void
+unbatch(struct transmit *transmit, struct list *to)
+{
+	bool is_cut = false;
+
+	list_for_each_safe(link, &transmit->sending) {
+		struct command *command = container_of(link, struct command,
+						       link);
+
+		if (transmit_has_begun(transmit, command))
+			continue;
+		if (!is_cut) {
+			is_cut = true;
+			transmit->n_built = command->sent_begin;
+			cut_batch(transmit,
+				  command->sent_begin - transmit->n_sent);
+		}
+		if (transmit->payload == command)
+			transmit->payload = NULL;
+		list_remove(link);
+		list_append(to, link);
+	}
+}
+
+void
+transmit_take_unsent(struct transmit *transmit, struct list *to)
+{
+	struct list unsent;
+	struct list *link;
+
+	list_init(&unsent);
+	unbatch(transmit, &unsent);
+	while ((link = list_take_first(&transmit->queue)))
+		list_append(&unsent, link);
+	transmit->n_queued = 0;
+
+	/* A disconnect is no request that could be given up. */
+	while ((link = list_take_first(&unsent))) {
+		struct command *command = container_of(link, struct command,
+						       link);
+
+		if (command->type == NBD_CMD_DISC)
+			transmit_queue(transmit, command);
+		else
+			list_append(to, link);
+	}
+}
