@@ -30,21 +30,11 @@ wait_for_option(struct nbd_handle *h)
 	return -1;
 }
 
-/* 0, or -1 with what the server said as the error. */
+/* 0, or -1: the engine has recorded what the server said. */
 static int
 finish(struct nbd_handle *h)
 {
-	const struct option_result *result = &h->option.result;
-
-	switch (wait_for_option(h)) {
-	case 0:
-		return 0;
-	case 1:
-		return fail(result->error, "%s",
-			    result->message ? result->message
-					    : "the server refused");
-	}
-	return -1;
+	return wait_for_option(h) == 0 ? 0 : -1;
 }
 
 /* 1 if the server agreed, 0 if it refused. */

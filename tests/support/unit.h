@@ -9,3 +9,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
+
+/* fail() is ours, in client-lib/base/error.h, so cmocka's macro of that name
+ * goes, and fail_msg() is written without it. */
+#undef fail
+#undef fail_msg
+#define fail_msg(...)                               \
+	do {                                        \
+		print_error("ERROR: " __VA_ARGS__); \
+		_fail(__FILE__, __LINE__);          \
+	} while (0)
