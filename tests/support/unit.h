@@ -14,8 +14,9 @@
  * goes, and fail_msg() is written without it. */
 #undef fail
 #undef fail_msg
-#define fail_msg(...)                               \
-	do {                                        \
-		print_error("ERROR: " __VA_ARGS__); \
-		_fail(__FILE__, __LINE__);          \
+#define fail_msg(...)                      \
+	do {                               \
+		print_error(__VA_ARGS__);  \
+		print_error("\n");         \
+		_fail(__FILE__, __LINE__); \
 	} while (0)
