@@ -22,7 +22,6 @@ static const struct good good[] = {
 	{ "nbd://",                        "nbd",        NULL,  NULL,        0,     "" },
 	{ "nbd://localhost",               "nbd",        NULL,  "localhost", 0,     "" },
 	{ "nbd://localhost/",              "nbd",        NULL,  "localhost", 0,     "" },
-	{ "nbd://localhost:/x",            "nbd",        NULL,  "localhost", 0,     "x" },
 	{ "nbd://localhost:0/x",           "nbd",        NULL,  "localhost", 0,     "x" },
 	{ "NBD://localhost:1234/disk",     "nbd",        NULL,  "localhost", 1234,  "disk" },
 	{ "nbds://u%40v@h/a/b",            "nbds",       "u@v", "h",         0,     "a/b" },
