@@ -15,37 +15,52 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/list.h"
 #include "daemon/rpc/event.h"
 #include "proto/methods.h"
 
+struct client;
+struct daemon;
 struct failure;
 struct rpc_accept;
 struct rpc_call;
 struct rpc_peer;
+struct volume;
 
 struct rpc_handler {
-	/* sizeof() the struct that embeds the call; the rest of it is zero. */
+	/* sizeof() the struct that embeds the call; zero to begin with. */
 	size_t size;
 	/* Before the first message is asked for. May be NULL. */
 	void (*on_start)(struct rpc_call *call);
 	/* A message, which is destroyed afterwards. Unary methods and server
 	 * streams get one; others ask for the next by rpc_call_receive(). */
 	void (*on_message)(struct rpc_call *call, grpc_byte_buffer *message);
-	/* The client will send no more. Streams of the client only. */
+	/* The client will send no more. Client streams only. */
 	void (*on_half_close)(struct rpc_call *call);
-	/* The message given to rpc_call_send() has left; the next may go. */
+	/* The message given to rpc_call_send() has left; the next may go.
+	 * Streams only. */
 	void (*on_sent)(struct rpc_call *call);
-	/* The call has ended before its status could be sent: the client
-	 * cancelled it, its deadline passed or its connection ended. */
-	void (*on_cancel)(struct rpc_call *call);
+	/* The client has the status, or will get none: it cancelled the call,
+	 * its deadline passed, its connection ended. Nobody waits for what is
+	 * still under way. May be NULL. */
+	void (*on_end)(struct rpc_call *call);
 	/* The daemon is draining: end when what is in flight is done. Main
-	 * thread. May be NULL: the call ends soon by itself. */
+	 * thread, or before on_start. NULL: the call ends soon by itself. */
 	void (*on_drain)(struct rpc_call *call);
-	/* Releases what the handler's struct holds. Any thread. */
+	/* Releases what the handler's struct holds. Any thread. May be NULL. */
 	void (*on_free)(struct rpc_call *call);
+};
+
+/* A call's end. */
+struct rpc_status {
+	grpc_status_code code;
+	grpc_slice message;
+	/* grpc-status-details-bin */
+	grpc_metadata details;
+	size_t n_details;
 };
 
 struct rpc_call {
@@ -67,19 +82,29 @@ struct rpc_call {
 	int was_cancelled;
 	/* Guards what follows, and the order of operations on the call. */
 	pthread_mutex_t lock;
-	bool is_sending, is_metadata_sent, is_finished, is_ended;
-	struct rpc_status *status;
+	bool is_sending;
+	bool is_metadata_sent;
+	bool is_finished;
+	bool is_ended;
+	struct rpc_status status;
 };
 
-/* Makes ACCEPT, which a client has filled, into a call of METHOD, and starts
- * it. RPC thread. */
+/* Makes ACCEPT, which a client has filled and which is taken, into a call of
+ * METHOD, and starts it. RPC thread. */
 void rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
 		    const struct rpc_method *method,
 		    const struct rpc_handler *handler);
 
 void rpc_call_ref(struct rpc_call *call);
-/* Also from completions on I/O threads, but not with the call's lock held. */
 void rpc_call_unref(struct rpc_call *call);
+
+/* Whose call it is, and which daemon's. */
+struct client *rpc_call_client(const struct rpc_call *call);
+struct daemon *rpc_call_daemon(const struct rpc_call *call);
+
+/* A reference to the volume of that name, as far as the call's client may see
+ * it. NULL: the call has been failed. */
+struct volume *rpc_call_find_volume(struct rpc_call *call, const char *name);
 
 /* Asks for the client's next message. One at a time. */
 void rpc_call_receive(struct rpc_call *call);
@@ -105,6 +130,10 @@ void rpc_call_reply_bytes(struct rpc_call *call, grpc_byte_buffer *response);
 void rpc_call_finish_ok(struct rpc_call *call);
 /* FAILURE stays the caller's. */
 void rpc_call_fail(struct rpc_call *call, const struct failure *failure);
+/* A bare status, for what is no failure of the core's. */
+void rpc_call_fail_with_code(struct rpc_call *call, grpc_status_code code,
+			     const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /*
  * Decodes a received message into *MESSAGE, which the caller frees with
@@ -112,3 +141,5 @@ void rpc_call_fail(struct rpc_call *call, const struct failure *failure);
  */
 bool rpc_call_decode(struct rpc_call *call, grpc_byte_buffer *bytes,
 		     void *message);
+/* Fails the call because of ERROR, what a decoder of proto/ returned. */
+void rpc_call_fail_decoding(struct rpc_call *call, int error);

@@ -15,13 +15,13 @@
 
 #include "common/list.h"
 #include "daemon/rpc/event.h"
-#include "daemon/rpc/server.h"
 
 struct client;
+struct client_identity;
 struct failure;
-struct rpc_call;
+struct rpc_server;
 
-/* The call that the next request of the client will become. */
+/* What gRPC fills in when the client makes its next call. */
 struct rpc_accept {
 	struct rpc_event event;
 	grpc_call *call;
@@ -30,62 +30,52 @@ struct rpc_accept {
 };
 
 struct rpc_peer {
-	/* in rpc_server.peers, under its lock */
+	/* in rpc_server.peers */
 	struct list link;
+	/* Of the list until shutdown, of the watch, of each call. */
 	atomic_uint refs;
 	struct rpc_server *rpc;
-	/* Who it is; a reference. */
+	/* Who it is; a reference. NULL: there are too many clients, and every
+	 * call of this one is answered so. */
 	struct client *client;
 	grpc_server *server;
-	uint64_t since;
 
 	/* A duplicate of the socket, watched for the client's end; main thread
 	 * alone. */
 	int watch_fd;
-	bool is_closing;
+	bool is_shutting_down;
 
 	struct rpc_accept accept;
 	struct rpc_event shutdown;
 
-	/* It has made a call, and counts against the limit of clients. */
-	atomic_bool is_admitted;
-	/* What the client uses, against the limits. */
-	atomic_uint n_calls;
-	atomic_uint n_requests;
-	atomic_ullong n_bytes;
+	/* Bytes of payload that wait to be sent. */
+	atomic_ullong reply_bytes;
 
 	/* Its calls, for a drain to tell them. */
 	pthread_mutex_t lock;
 	struct list calls;
+	bool is_draining;
 };
 
-/*
- * Serves FD, which is taken, to CLIENT, whose reference is taken. The peer with
- * one reference, that of the server's list; NULL with errno, FD and CLIENT
- * released. Main thread.
- */
-struct rpc_peer *rpc_peer_new(struct rpc_server *rpc, int fd,
-			      struct client *client);
+/* Serves FD, which is taken in any case. Main thread. 0 or a negative errno. */
+int rpc_peer_new(struct rpc_server *rpc, int fd,
+		 const struct client_identity *identity);
 void rpc_peer_ref(struct rpc_peer *peer);
 /* The last one frees the peer and its gRPC server. Any thread. */
 void rpc_peer_unref(struct rpc_peer *peer);
 
-/* The connection has ended, or shall: no new calls, all present ones are
- * cancelled, what the client held is released. Main thread; again is fine. */
+/* The connection has ended, or shall: its calls are cancelled and what the
+ * client held is released. Main thread; again does nothing. */
 void rpc_peer_close(struct rpc_peer *peer);
 
 /* No new calls; those there are may finish. Main thread. */
 void rpc_peer_drain(struct rpc_peer *peer);
 
-/* May this client make calls, as far as the number of clients goes? Counts it
- * on its first call. RPC thread. */
-bool rpc_peer_admit(struct rpc_peer *peer);
-
 /*
- * Counts one request with BYTES of payload against the client's limits. False:
- * it is refused, and *FAILURE says why. Any thread.
+ * Counts BYTES that the client asked to be sent until rpc_peer_sent() says
+ * that they are. False: the client has not fetched what it asked for before,
+ * and *FAILURE says so. Any thread, also under locks.
  */
-bool rpc_peer_take_quota(struct rpc_peer *peer, uint64_t bytes,
-			 struct failure *failure);
-/* Gives back what was taken. Any thread, locks held or not. */
-void rpc_peer_return_quota(struct rpc_peer *peer, uint64_t bytes);
+bool rpc_peer_reserve(struct rpc_peer *peer, uint64_t bytes,
+		      struct failure *failure);
+void rpc_peer_sent(struct rpc_peer *peer, uint64_t bytes);

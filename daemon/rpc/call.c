@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of one call. Each operation that gRPC has under way holds a
+ * reference, as does each request of the call's handler in the core, and one
+ * more stands for the call itself until gRPC reports its end. So nothing here
+ * is freed under anybody's feet, in whichever order those ends come.
+ */
+#include "daemon/rpc/call.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <grpc/support/time.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "daemon/core/client.h"
+#include "daemon/core/daemon.h"
+#include "daemon/core/failure.h"
+#include "daemon/core/volume.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/server_private.h"
+#include "daemon/rpc/status.h"
+#include "proto/codec.h"
+
+/* How long before the client's deadline the daemon gives up: a tenth of the
+ * time, at most this. Later, the client would not hear what happened. */
+#define DEADLINE_MARGIN_MAX (50ul * 1000 * 1000)
+
+static void
+free_call(struct rpc_call *call)
+{
+	struct rpc_peer *peer = call->peer;
+
+	if (call->handler->on_free)
+		call->handler->on_free(call);
+	grpc_call_unref(call->call);
+	rpc_status_done(&call->status);
+	pthread_mutex_destroy(&call->lock);
+	free(call);
+	if (peer->client)
+		atomic_fetch_sub(&peer->client->calls, 1);
+	rpc_peer_unref(peer);
+}
+
+void
+rpc_call_ref(struct rpc_call *call)
+{
+	atomic_fetch_add(&call->refs, 1);
+}
+
+void
+rpc_call_unref(struct rpc_call *call)
+{
+	if (atomic_fetch_sub(&call->refs, 1) == 1)
+		free_call(call);
+}
+
+struct client *
+rpc_call_client(const struct rpc_call *call)
+{
+	return call->peer->client;
+}
+
+struct daemon *
+rpc_call_daemon(const struct rpc_call *call)
+{
+	return call->peer->rpc->daemon;
+}
+
+/* A refusal here would be our own mistake: gRPC takes operations also for
+ * calls that have ended, and reports that they failed. */
+static void
+start_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
+		 struct rpc_event *event)
+{
+	grpc_call_error error;
+
+	rpc_call_ref(call);
+	error = grpc_call_start_batch(call->call, ops, n, event, NULL);
+	assert(error == GRPC_CALL_OK);
+	(void)error;
+}
+
+void
+rpc_call_receive(struct rpc_call *call)
+{
+	grpc_op op = { .op = GRPC_OP_RECV_MESSAGE };
+
+	op.data.recv_message.recv_message = &call->message;
+	start_operations(call, &op, 1, &call->received);
+}
+
+static void
+on_end_of_messages(struct rpc_call *call)
+{
+	if (call->method->kind == RPC_BIDI)
+		call->handler->on_half_close(call);
+	else
+		rpc_call_fail_with_code(call, GRPC_STATUS_INVALID_ARGUMENT,
+					"%s takes one request message and got "
+					"none",
+					call->method->path);
+}
+
+static void
+on_received(struct rpc_event *event, bool ok)
+{
+	struct rpc_call *call = container_of(event, struct rpc_call, received);
+	grpc_byte_buffer *message = TAKE_PTR(call->message);
+
+	if (message) {
+		if (ok && !rpc_call_is_over(call))
+			call->handler->on_message(call, message);
+		grpc_byte_buffer_destroy(message);
+	} else if (!rpc_call_is_over(call) &&
+		   !grpc_call_failed_before_recv_message(call->call)) {
+		on_end_of_messages(call);
+	}
+	rpc_call_unref(call);
+}
+
+/* The message is encoded by now, so gRPC may have it uncompressed. */
+static size_t
+add_initial_metadata(struct rpc_call *call, grpc_op *ops, size_t n)
+{
+	if (!call->is_metadata_sent)
+		ops[n++] = (grpc_op){ .op = GRPC_OP_SEND_INITIAL_METADATA };
+	call->is_metadata_sent = true;
+	return n;
+}
+
+static size_t
+add_message(grpc_op *ops, size_t n, grpc_byte_buffer *message)
+{
+	ops[n] = (grpc_op){ .op = GRPC_OP_SEND_MESSAGE };
+	ops[n].data.send_message.send_message = message;
+	return n + 1;
+}
+
+/* With the lock held; MESSAGE may be NULL. */
+static void
+send_status(struct rpc_call *call, grpc_byte_buffer *message)
+{
+	struct rpc_status *status = &call->status;
+	grpc_op ops[3] = { 0 };
+	size_t n = add_initial_metadata(call, ops, 0);
+	struct grpc_op_send_status_from_server *data;
+
+	if (message)
+		n = add_message(ops, n, message);
+	ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+	data = &ops[n++].data.send_status_from_server;
+	data->status = status->code;
+	data->status_details = status->code == GRPC_STATUS_OK
+				       ? NULL
+				       : &status->message;
+	data->trailing_metadata = &status->details;
+	data->trailing_metadata_count = status->n_details;
+	start_operations(call, ops, n, &call->finished);
+}
+
+static void
+on_finished(struct rpc_event *event, bool ok)
+{
+	(void)ok;
+	rpc_call_unref(container_of(event, struct rpc_call, finished));
+}
+
+static void
+on_sent(struct rpc_event *event, bool ok)
+{
+	struct rpc_call *call = container_of(event, struct rpc_call, sent);
+	bool goes_on;
+
+	pthread_mutex_lock(&call->lock);
+	call->is_sending = false;
+	goes_on = ok && !call->is_finished && !call->is_ended;
+	if (call->is_finished)
+		send_status(call, NULL);
+	pthread_mutex_unlock(&call->lock);
+	if (goes_on)
+		call->handler->on_sent(call);
+	rpc_call_unref(call);
+}
+
+bool
+rpc_call_send(struct rpc_call *call, grpc_byte_buffer *message)
+{
+	grpc_op ops[2] = { 0 };
+	bool may_send;
+
+	pthread_mutex_lock(&call->lock);
+	may_send = !call->is_finished && !call->is_ended;
+	if (may_send) {
+		size_t n = add_initial_metadata(call, ops, 0);
+
+		assert(!call->is_sending);
+		call->is_sending = true;
+		start_operations(call, ops, add_message(ops, n, message),
+				 &call->sent);
+	}
+	pthread_mutex_unlock(&call->lock);
+	grpc_byte_buffer_destroy(message);
+	return may_send;
+}
+
+bool
+rpc_call_is_over(struct rpc_call *call)
+{
+	SCOPED_LOCK(&call->lock);
+
+	return call->is_finished || call->is_ended;
+}
+
+/* Takes STATUS and MESSAGE, which may be NULL. */
+static void
+finish(struct rpc_call *call, struct rpc_status *status,
+       grpc_byte_buffer *message)
+{
+	bool is_first;
+
+	pthread_mutex_lock(&call->lock);
+	is_first = !call->is_finished && !call->is_ended;
+	if (is_first) {
+		call->is_finished = true;
+		call->status = *status;
+		assert(!message || !call->is_sending);
+		if (!call->is_sending)
+			send_status(call, message);
+	}
+	pthread_mutex_unlock(&call->lock);
+	if (!is_first)
+		rpc_status_done(status);
+	if (message)
+		grpc_byte_buffer_destroy(message);
+}
+
+void
+rpc_call_reply_bytes(struct rpc_call *call, grpc_byte_buffer *response)
+{
+	struct rpc_status status = { .code = GRPC_STATUS_OK };
+
+	finish(call, &status, response);
+}
+
+void
+rpc_call_reply(struct rpc_call *call, const void *response)
+{
+	rpc_call_reply_bytes(call, codec_encode(response));
+}
+
+void
+rpc_call_finish_ok(struct rpc_call *call)
+{
+	rpc_call_reply_bytes(call, NULL);
+}
+
+void
+rpc_call_fail(struct rpc_call *call, const struct failure *failure)
+{
+	struct rpc_status status = rpc_status_from_failure(failure);
+
+	finish(call, &status, NULL);
+}
+
+void
+rpc_call_fail_with_code(struct rpc_call *call, grpc_status_code code,
+			const char *format, ...)
+{
+	struct rpc_status status;
+	va_list args;
+
+	va_start(args, format);
+	status = rpc_status_with_text(code, format, args);
+	va_end(args);
+	finish(call, &status, NULL);
+}
+
+void
+rpc_call_fail_decoding(struct rpc_call *call, int error)
+{
+	rpc_call_fail_with_code(call,
+				error == -EBADMSG
+					? GRPC_STATUS_INVALID_ARGUMENT
+					: GRPC_STATUS_RESOURCE_EXHAUSTED,
+				"cannot decode the request of %s: %s",
+				call->method->path, codec_error_text(error));
+}
+
+bool
+rpc_call_decode(struct rpc_call *call, grpc_byte_buffer *bytes, void *message)
+{
+	int error = codec_decode(call->method->request, bytes,
+				 call->peer->rpc->max_message, message);
+
+	if (error < 0)
+		rpc_call_fail_decoding(call, error);
+	return error == 0;
+}
+
+struct volume *
+rpc_call_find_volume(struct rpc_call *call, const char *name)
+{
+	struct failure failure = { 0 };
+	struct volume *volume = volume_find(rpc_call_daemon(call), name,
+					    rpc_call_client(call));
+
+	if (volume)
+		return volume;
+	failure_set(&failure, ENOENT, FAILURE_UNKNOWN_VOLUME,
+		    "there is no volume \"%s\"", name);
+	failure_set_hint(&failure, "ListVolumes tells which there are.");
+	rpc_call_fail(call, &failure);
+	failure_done(&failure);
+	return NULL;
+}
+
+/* The client has the status, or will never get one. */
+static void
+on_closed(struct rpc_event *event, bool ok)
+{
+	struct rpc_call *call = container_of(event, struct rpc_call, closed);
+
+	(void)ok;
+	pthread_mutex_lock(&call->lock);
+	call->is_ended = true;
+	pthread_mutex_unlock(&call->lock);
+	pthread_mutex_lock(&call->peer->lock);
+	list_remove(&call->link);
+	pthread_mutex_unlock(&call->peer->lock);
+	if (call->handler->on_end)
+		call->handler->on_end(call);
+	/* the operation's, and the call's own */
+	rpc_call_unref(call);
+	rpc_call_unref(call);
+}
+
+static void
+watch_for_end(struct rpc_call *call)
+{
+	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
+
+	op.data.recv_close_on_server.cancelled = &call->was_cancelled;
+	start_operations(call, &op, 1, &call->closed);
+}
+
+static uint64_t
+deadline_of(gpr_timespec client)
+{
+	gpr_timespec time = gpr_convert_clock_type(client, GPR_CLOCK_MONOTONIC);
+	uint64_t now = clock_now();
+	uint64_t deadline, margin;
+
+	if (gpr_time_cmp(time, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0)
+		return 0;
+	if (time.tv_sec < 0)
+		return 1;
+	deadline = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	if (deadline <= now)
+		return deadline;
+	margin = (deadline - now) / 10;
+	return deadline -
+	       (margin < DEADLINE_MARGIN_MAX ? margin : DEADLINE_MARGIN_MAX);
+}
+
+/* Makes the call known to a drain; says whether one has begun. */
+static bool
+register_call(struct rpc_call *call)
+{
+	SCOPED_LOCK(&call->peer->lock);
+
+	list_append(&call->peer->calls, &call->link);
+	return call->peer->is_draining;
+}
+
+static struct rpc_call *
+new_call(struct rpc_peer *peer, struct rpc_accept *accept,
+	 const struct rpc_method *method, const struct rpc_handler *handler)
+{
+	struct rpc_call *call = calloc(1, handler->size);
+
+	if (!call)
+		return NULL;
+	atomic_init(&call->refs, 1);
+	list_init(&call->link);
+	pthread_mutex_init(&call->lock, NULL);
+	rpc_peer_ref(peer);
+	call->peer = peer;
+	call->method = method;
+	call->handler = handler;
+	call->deadline = deadline_of(accept->details.deadline);
+	call->call = accept->call;
+	call->closed.run = on_closed;
+	call->received.run = on_received;
+	call->sent.run = on_sent;
+	call->finished.run = on_finished;
+	if (peer->client)
+		atomic_fetch_add(&peer->client->calls, 1);
+	return call;
+}
+
+void
+rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
+	       const struct rpc_method *method,
+	       const struct rpc_handler *handler)
+{
+	struct rpc_call *call = new_call(peer, accept, method, handler);
+
+	grpc_call_details_destroy(&accept->details);
+	grpc_metadata_array_destroy(&accept->metadata);
+	if (!call) {
+		grpc_call_cancel(accept->call, NULL);
+		grpc_call_unref(accept->call);
+		return;
+	}
+	/* Ours, for as long as this function runs. */
+	rpc_call_ref(call);
+	watch_for_end(call);
+	if (register_call(call) && handler->on_drain)
+		handler->on_drain(call);
+	if (handler->on_start)
+		handler->on_start(call);
+	if (!rpc_call_is_over(call))
+		rpc_call_receive(call);
+	rpc_call_unref(call);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The way back of a channel. Whoever has an answer while no message is being
+ * sent sends it at once, from the thread it is on; answers that come meanwhile
+ * wait and leave together. So a lone request is answered without delay and busy
+ * channels batch by themselves.
+ */
+#include "daemon/rpc/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "daemon/core/failure.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/status.h"
+#include "proto/rpc_limits.h"
+
+struct channel_request *
+channel_add_request(struct channel *channel, uint64_t id, uint64_t size)
+{
+	struct channel_request *request;
+	struct list *link;
+
+	SCOPED_LOCK(&channel->lock);
+	link = list_take_first(&channel->unused);
+	request = link ? container_of(link, struct channel_request, link)
+		       : calloc(1, sizeof(*request));
+	if (!request)
+		return NULL;
+	request->channel = channel;
+	request->id = id;
+	request->size = size;
+	list_append(&channel->in_flight, &request->link);
+	channel->n_unanswered++;
+	channel->bytes_unanswered += size;
+	request->is_excess = channel->n_unanswered > channel->max_unanswered;
+	request->is_late = channel->is_draining;
+	return request;
+}
+
+void
+channel_take_back(struct channel_request *request)
+{
+	SCOPED_LOCK(&request->channel->lock);
+
+	list_remove(&request->link);
+}
+
+/* The reply is in the message; the request may be used again. */
+static void
+retire(struct channel *channel, struct channel_request *request)
+{
+	channel->n_unanswered--;
+	channel->bytes_unanswered -= request->size;
+	rpc_peer_sent(channel->call.peer, request->reserved);
+	io_reply_done(&request->reply);
+	*request = (struct channel_request){ 0 };
+	list_prepend(&channel->unused, &request->link);
+}
+
+static bool
+fits(const struct channel *channel, const struct io_reply *reply)
+{
+	const struct channel_writer *writer = &channel->writer;
+
+	return writer->length == 0 ||
+	       channel_writer_length_with_reply(writer, reply) <= RPC_BATCH_MAX;
+}
+
+/* Sends what waits, as much as one message may hold. With the lock held. */
+static void
+flush(struct channel *channel)
+{
+	grpc_byte_buffer *message;
+
+	if (channel->is_sending || !channel->is_open)
+		return;
+	while (!list_is_empty(&channel->done)) {
+		struct channel_request *request = container_of(
+			channel->done.next, struct channel_request, link);
+
+		if (!fits(channel, &request->reply))
+			break;
+		list_remove(&request->link);
+		channel_writer_reply(&channel->writer, &request->reply);
+		retire(channel, request);
+	}
+	message = channel_writer_take(&channel->writer);
+	if (message)
+		channel->is_sending = rpc_call_send(&channel->call, message);
+}
+
+/* Asks for the client's next message if that had been put off. With the lock
+ * held. */
+static void
+resume(struct channel *channel)
+{
+	if (!channel->is_paused ||
+	    channel->n_unanswered > channel->max_unanswered / 2 ||
+	    channel->bytes_unanswered > channel->max_bytes_unanswered / 2 ||
+	    rpc_call_is_over(&channel->call))
+		return;
+	channel->is_paused = false;
+	rpc_call_receive(&channel->call);
+}
+
+static void
+fail_as_draining(struct channel *channel)
+{
+	struct failure failure = { 0 };
+
+	failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
+		    "the daemon is draining and closes the channel");
+	failure_set_hint(&failure, "Connect again when it has restarted.");
+	rpc_call_fail(&channel->call, &failure);
+	failure_done(&failure);
+}
+
+void
+channel_end_if_idle(struct channel *channel)
+{
+	if (channel->n_unanswered > 0 || channel->is_sending ||
+	    channel->is_opening)
+		return;
+	if (channel->is_half_closed)
+		rpc_call_finish_ok(&channel->call);
+	else if (channel->is_draining)
+		fail_as_draining(channel);
+}
+
+void
+channel_answer(struct channel_request *request, const struct failure *failure)
+{
+	struct channel *channel = request->channel;
+
+	request->reply.id = request->id;
+	if (failure)
+		request->reply.error = rpc_error_from_failure(failure);
+	SCOPED_LOCK(&channel->lock);
+	list_remove(&request->link);
+	list_append(&channel->done, &request->link);
+	flush(channel);
+	resume(channel);
+	channel_end_if_idle(channel);
+}
+
+void
+channel_open(struct channel *channel,
+	     const Nbdclientd__V1__ChannelOpened *opened)
+{
+	SCOPED_LOCK(&channel->lock);
+
+	channel_writer_opened(&channel->writer, opened);
+	channel->is_opening = false;
+	channel->is_open = true;
+	flush(channel);
+}
+
+void
+channel_continue(struct channel *channel)
+{
+	SCOPED_LOCK(&channel->lock);
+
+	channel->is_sending = false;
+	flush(channel);
+	resume(channel);
+	channel_end_if_idle(channel);
+}
+
+static void
+free_list(struct list *requests)
+{
+	struct list *link;
+
+	while ((link = list_take_first(requests))) {
+		struct channel_request *request = container_of(
+			link, struct channel_request, link);
+
+		rpc_peer_sent(request->channel->call.peer, request->reserved);
+		io_reply_done(&request->reply);
+		free(request);
+	}
+}
+
+void
+channel_free_requests(struct channel *channel)
+{
+	struct list *link;
+
+	/* Those in flight keep the call alive, so there are none. */
+	free_list(&channel->done);
+	while ((link = list_take_first(&channel->unused)))
+		free(container_of(link, struct channel_request, link));
+	channel_writer_done(&channel->writer);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The gRPC server of the daemon: the completion queue and the thread that runs
+ * it, the list of peers, and what the main loop sees of them. gRPC's own
+ * listening is not used: it tells nothing of who connects, stops for ever after
+ * one EMFILE and unlinks the socket at its end.
+ */
+#include "daemon/rpc/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "daemon/config/configuration.h"
+#include "daemon/core/daemon.h"
+#include "daemon/rpc/event.h"
+#include "daemon/rpc/log.h"
+#include "daemon/rpc/peer.h"
+#include "daemon/rpc/server_private.h"
+#include "proto/rpc_limits.h"
+
+/* Peers whose end one turn of the main loop notices. */
+#define EVENTS_PER_TURN 64
+
+/* Connections above max_clients that are told why they are not served; beyond
+ * these they are closed without a word. */
+#define REFUSED_PEERS_MAX 64
+
+static void *
+run_queue(void *user)
+{
+	struct rpc_server *rpc = user;
+	grpc_event event;
+
+	do {
+		event = grpc_completion_queue_next(
+			rpc->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		if (event.type == GRPC_OP_COMPLETE) {
+			struct rpc_event *tag = event.tag;
+
+			tag->run(tag, event.success);
+		}
+	} while (event.type != GRPC_QUEUE_SHUTDOWN);
+	return NULL;
+}
+
+static void
+read_limits(struct rpc_server *rpc)
+{
+	struct configuration *configuration = daemon_configuration(rpc->daemon);
+	const struct daemon_settings *settings = &configuration->daemon;
+
+	rpc->max_clients = settings->max_clients;
+	rpc->max_calls = settings->max_calls;
+	rpc->max_requests = settings->max_requests;
+	rpc->max_bytes = settings->max_bytes;
+	rpc->max_message = settings->max_message;
+	configuration_unref(configuration);
+}
+
+static int
+open_descriptors(struct rpc_server *rpc)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	rpc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	rpc->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rpc->epoll_fd < 0 || rpc->wake_fd < 0 ||
+	    epoll_ctl(rpc->epoll_fd, EPOLL_CTL_ADD, rpc->wake_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static void
+free_server(struct rpc_server *rpc)
+{
+	cleanup_close(&rpc->epoll_fd);
+	cleanup_close(&rpc->wake_fd);
+	pthread_cond_destroy(&rpc->no_peers);
+	pthread_mutex_destroy(&rpc->lock);
+	free(rpc);
+}
+
+static void
+stop_grpc(struct rpc_server *rpc)
+{
+	grpc_completion_queue_destroy(rpc->queue);
+	grpc_shutdown();
+}
+
+struct rpc_server *
+rpc_server_new(struct daemon *daemon)
+{
+	struct rpc_server *rpc = calloc(1, sizeof(*rpc));
+	int error;
+
+	if (!rpc)
+		return NULL;
+	rpc->daemon = daemon;
+	rpc->epoll_fd = rpc->wake_fd = -1;
+	pthread_mutex_init(&rpc->lock, NULL);
+	pthread_cond_init(&rpc->no_peers, NULL);
+	list_init(&rpc->peers);
+	read_limits(rpc);
+	error = -open_descriptors(rpc);
+	if (error == 0) {
+		rpc_log_init();
+		grpc_init();
+		rpc->queue = grpc_completion_queue_create_for_next(NULL);
+		error = pthread_create(&rpc->thread, NULL, run_queue, rpc);
+		if (error != 0) {
+			grpc_completion_queue_shutdown(rpc->queue);
+			run_queue(rpc);
+			stop_grpc(rpc);
+		}
+	}
+	if (error != 0) {
+		free_server(rpc);
+		errno = error;
+		return NULL;
+	}
+	pthread_setname_np(rpc->thread, "rpc");
+	return rpc;
+}
+
+int
+rpc_server_get_fd(const struct rpc_server *rpc)
+{
+	return rpc->epoll_fd;
+}
+
+void
+rpc_server_count_peer(struct rpc_server *rpc, int change)
+{
+	SCOPED_LOCK(&rpc->lock);
+
+	rpc->n_peers += (unsigned int)change;
+	if (rpc->n_peers > 0)
+		return;
+	pthread_cond_broadcast(&rpc->no_peers);
+	if (rpc->is_draining)
+		eventfd_write(rpc->wake_fd, 1);
+}
+
+static bool
+is_drained(struct rpc_server *rpc)
+{
+	SCOPED_LOCK(&rpc->lock);
+
+	return rpc->is_draining && rpc->n_peers == 0;
+}
+
+void
+rpc_server_dispatch(struct rpc_server *rpc)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+	eventfd_t count;
+	int n = epoll_wait(rpc->epoll_fd, events, EVENTS_PER_TURN, 0);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr)
+			rpc_peer_close(events[i].data.ptr);
+		else
+			eventfd_read(rpc->wake_fd, &count);
+	}
+	if (rpc->on_drained && is_drained(rpc))
+		TAKE_PTR(rpc->on_drained)(rpc->drained_user);
+}
+
+static bool
+has_room(struct rpc_server *rpc)
+{
+	SCOPED_LOCK(&rpc->lock);
+
+	return !rpc->is_draining &&
+	       rpc->n_peers < rpc->max_clients + REFUSED_PEERS_MAX;
+}
+
+void
+rpc_server_accept(struct rpc_server *rpc, int fd,
+		  const struct client_identity *identity)
+{
+	int error;
+
+	if (!has_room(rpc)) {
+		close(fd);
+		return;
+	}
+	error = rpc_peer_new(rpc, fd, identity);
+	if (error < 0)
+		rpc_log_refused_peer(error, identity);
+}
+
+/* The peers with a reference each, so that ACT may run without the lock. */
+static void
+for_each_peer(struct rpc_server *rpc, void (*act)(struct rpc_peer *peer))
+{
+	struct list taken;
+	struct list *link;
+
+	list_init(&taken);
+	for (;;) {
+		struct rpc_peer *peer;
+
+		pthread_mutex_lock(&rpc->lock);
+		link = list_take_first(&rpc->peers);
+		if (!link) {
+			while ((link = list_take_first(&taken)))
+				list_append(&rpc->peers, link);
+			pthread_mutex_unlock(&rpc->lock);
+			return;
+		}
+		list_append(&taken, link);
+		peer = container_of(link, struct rpc_peer, link);
+		rpc_peer_ref(peer);
+		pthread_mutex_unlock(&rpc->lock);
+		act(peer);
+		rpc_peer_unref(peer);
+	}
+}
+
+void
+rpc_server_drain(struct rpc_server *rpc, void (*on_drained)(void *user),
+		 void *user)
+{
+	rpc->on_drained = on_drained;
+	rpc->drained_user = user;
+	pthread_mutex_lock(&rpc->lock);
+	rpc->is_draining = true;
+	if (rpc->n_peers == 0)
+		eventfd_write(rpc->wake_fd, 1);
+	pthread_mutex_unlock(&rpc->lock);
+	for_each_peer(rpc, rpc_peer_drain);
+}
+
+void
+rpc_server_cancel(struct rpc_server *rpc)
+{
+	for_each_peer(rpc, rpc_peer_close);
+}
+
+void
+rpc_server_free(struct rpc_server *rpc)
+{
+	if (!rpc)
+		return;
+	rpc_server_cancel(rpc);
+	pthread_mutex_lock(&rpc->lock);
+	while (rpc->n_peers > 0)
+		pthread_cond_wait(&rpc->no_peers, &rpc->lock);
+	pthread_mutex_unlock(&rpc->lock);
+	grpc_completion_queue_shutdown(rpc->queue);
+	pthread_join(rpc->thread, NULL);
+	stop_grpc(rpc);
+	free_server(rpc);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The server as its peers and handlers see it. */
+#pragma once
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "daemon/rpc/server.h"
+
+struct rpc_server {
+	struct daemon *daemon;
+	grpc_completion_queue *queue;
+	pthread_t thread;
+
+	/* From the configuration. */
+	unsigned int max_clients;
+	unsigned int max_calls;
+	unsigned int max_requests;
+	size_t max_message;
+	uint64_t max_bytes;
+
+	/* What the main loop polls: the peers' sockets, and wake_fd, which is
+	 * written when the last peer has gone. */
+	int epoll_fd;
+	int wake_fd;
+	void (*on_drained)(void *user);
+	void *drained_user;
+
+	/* Guards the rest. */
+	pthread_mutex_t lock;
+	pthread_cond_t no_peers;
+	struct list peers;
+	/* Freed peers are not in the list but counted until then. */
+	unsigned int n_peers;
+	bool is_draining;
+};
+
+/* A peer has been made, or freed. */
+void rpc_server_count_peer(struct rpc_server *rpc, int change);
