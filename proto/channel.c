@@ -75,8 +75,13 @@ static void
 fail_all(struct channel *channel)
 {
 	struct client_error error = channel->error;
+	struct list unsent;
 	struct list *link;
 
+	/* What callbacks submit meanwhile waits for the next time. */
+	list_init(&unsent);
+	while ((link = list_take_first(&channel->queued)))
+		list_append(&unsent, link);
 	for (size_t i = 0; i < channel->n_slots; i++) {
 		struct channel_request *request = channel->slots[i];
 
@@ -87,7 +92,7 @@ fail_all(struct channel *channel)
 		complete(channel, request, NULL, &error);
 	}
 	error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
-	while ((link = list_take_first(&channel->queued))) {
+	while ((link = list_take_first(&unsent))) {
 		channel->n_queued--;
 		complete(channel,
 			 container_of(link, struct channel_request, link), NULL,
