@@ -440,6 +440,16 @@ serve_channel(struct served *served, grpc_byte_buffer *bytes)
 	finish(served, GRPC_STATUS_OK, "", NULL);
 }
 
+static void
+served_free(struct served *served)
+{
+	grpc_completion_queue_shutdown(served->queue);
+	grpc_completion_queue_destroy(served->queue);
+	grpc_call_details_destroy(&served->details);
+	grpc_metadata_array_destroy(&served->metadata);
+	free(served);
+}
+
 static void *
 serve(void *argument)
 {
@@ -470,11 +480,7 @@ serve(void *argument)
 	if (bytes)
 		grpc_byte_buffer_destroy(bytes);
 	grpc_call_unref(served->call);
-	grpc_completion_queue_shutdown(served->queue);
-	grpc_completion_queue_destroy(served->queue);
-	grpc_call_details_destroy(&served->details);
-	grpc_metadata_array_destroy(&served->metadata);
-	free(served);
+	served_free(served);
 	return NULL;
 }
 
@@ -496,34 +502,33 @@ request_call(struct server *server)
 	return served;
 }
 
+/* Until the server is shut down and the last request for a call has failed. */
 static void *
 accept_calls(void *argument)
 {
 	struct server *server = argument;
-	grpc_event event;
+	bool is_shut_down = false;
+	bool is_waiting = true;
 
 	request_call(server);
-	for (;;) {
-		event = grpc_completion_queue_next(
+	while (!is_shut_down || is_waiting) {
+		grpc_event event = grpc_completion_queue_next(
 			server->queue, gpr_inf_future(GPR_CLOCK_REALTIME),
 			NULL);
-		if (event.tag == server)
-			return NULL;
-		if (!event.success) {
-			struct served *served = event.tag;
 
-			grpc_completion_queue_shutdown(served->queue);
-			grpc_completion_queue_destroy(served->queue);
-			grpc_call_details_destroy(&served->details);
-			grpc_metadata_array_destroy(&served->metadata);
-			free(served);
-			continue;
+		if (event.tag == server) {
+			is_shut_down = true;
+		} else if (!event.success) {
+			served_free(event.tag);
+			is_waiting = false;
+		} else {
+			assert_in_range(server->n_threads, 0, THREADS_MAX - 1);
+			pthread_create(&server->threads[server->n_threads++],
+				       NULL, serve, event.tag);
+			request_call(server);
 		}
-		assert_in_range(server->n_threads, 0, THREADS_MAX - 1);
-		pthread_create(&server->threads[server->n_threads++], NULL,
-			       serve, event.tag);
-		request_call(server);
 	}
+	return NULL;
 }
 
 struct server *
