@@ -45,8 +45,9 @@ sh tests/support/install-packages || exit 1
 run_in build --
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-# A container installs a build as users get it, so that ring has run already.
-run_in build-asan --no-suite systemd --timeout-multiplier 4 -- \
+# Not again what looks at the sources, at what users get, or in a container.
+run_in build-asan --no-suite style --no-suite abi --no-suite systemd \
+	--timeout-multiplier 4 -- \
 	-Db_sanitize=address,undefined -Db_lundef=false
 
 python3 tests/support/summarise build build-asan
