@@ -35,3 +35,17 @@ cleanup_handle(struct nbd_handle **h)
 		assert_string_equal(text_, (expected)); \
 		free(text_);                            \
 	} while (0)
+
+/* Literals as the char ** that the API takes and does not write to. */
+static inline char **
+as_words(const char *const *words)
+{
+	union {
+		const char *const *in;
+		char **out;
+	} both = { .in = words };
+
+	return both.out;
+}
+
+#define WORDS(...) as_words((const char *const[]){ __VA_ARGS__, NULL })
