@@ -97,8 +97,7 @@ put_message(struct channel_writer *writer, uint32_t field, const void *message)
 
 	put_tag(writer, field, WIRE_LENGTH);
 	put_varint(writer, length);
-	protobuf_c_message_pack(message, reserve(writer, length));
-	commit(writer, length);
+	commit(writer, codec_pack(message, reserve(writer, length)));
 }
 
 static size_t

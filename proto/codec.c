@@ -3,7 +3,9 @@
  * Messages to bytes and back. Before protobuf-c sees received bytes they are
  * walked once with the message's descriptor: broken framing, strings that are
  * not UTF-8 or hold a NUL (protobuf-c would cut them short) end there. What
- * protobuf-c then allocates is bounded.
+ * protobuf-c then allocates is bounded. What is sent is walked too, because
+ * other programs refuse a message with text that is none, and names come from
+ * servers.
  */
 #include "proto/codec.h"
 
@@ -65,34 +67,51 @@ allocation_limit(size_t length)
 	return limit + length;
 }
 
-static int validate(const ProtobufCMessageDescriptor *type,
-		    struct wire_reader reader);
+/* What to do with each string of a message. */
+typedef int text_function(const uint8_t *bytes, size_t length);
 
 static int
-validate_string(struct wire_reader value)
+check_text(const uint8_t *bytes, size_t length)
 {
-	const uint8_t *bytes = wire_contiguous(&value);
-
-	return utf8_is_text(bytes, value.left) ? 0 : -EBADMSG;
+	return utf8_is_text(bytes, length) ? 0 : -EBADMSG;
 }
 
+/* Only for bytes that we have written ourselves. */
 static int
-validate_length_field(const ProtobufCMessageDescriptor *type, uint32_t number,
-		      struct wire_reader value)
+repair_text(const uint8_t *bytes, size_t length)
+{
+	uint8_t *ours;
+
+	memcpy(&ours, &bytes, sizeof(ours));
+	utf8_repair(ours, length);
+	return 0;
+}
+
+static int walk(const ProtobufCMessageDescriptor *type,
+		struct wire_reader reader, text_function *on_text);
+
+static int
+walk_length_field(const ProtobufCMessageDescriptor *type, uint32_t number,
+		  struct wire_reader value, text_function *on_text)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field(type, number);
 
 	if (field && field->type == PROTOBUF_C_TYPE_MESSAGE)
-		return validate(field->descriptor, value);
+		return walk(field->descriptor, value, on_text);
 	if (field && field->type == PROTOBUF_C_TYPE_STRING)
-		return validate_string(value);
+		return on_text(wire_contiguous(&value), value.left);
 	return 0;
 }
 
-/* The recursion ends where the types do: none of ours contains itself. */
+/*
+ * Goes through a message that lies in one piece: 0, -EBADMSG if its framing is
+ * broken, or what ON_TEXT says. The recursion ends where the types do: none of
+ * ours contains itself.
+ */
 static int
-validate(const ProtobufCMessageDescriptor *type, struct wire_reader reader)
+walk(const ProtobufCMessageDescriptor *type, struct wire_reader reader,
+     text_function *on_text)
 {
 	uint32_t field;
 	enum wire_type wire;
@@ -108,7 +127,7 @@ validate(const ProtobufCMessageDescriptor *type, struct wire_reader reader)
 		}
 		if (!wire_sub(&reader, &value))
 			return -EBADMSG;
-		r = validate_length_field(type, field, value);
+		r = walk_length_field(type, field, value, on_text);
 		if (r < 0)
 			return r;
 	}
@@ -142,7 +161,7 @@ codec_decode_bytes(const ProtobufCMessageDescriptor *type, const void *bytes,
 	int r;
 
 	memset(message, 0, sizeof(void *));
-	r = validate(type, wire_read_slice(&slice));
+	r = walk(type, wire_read_slice(&slice), check_text);
 	if (r < 0)
 		return r;
 	return unpack(type, bytes, length, message);
@@ -258,6 +277,17 @@ codec_decode_with_data(const ProtobufCMessageDescriptor *type,
 	return r;
 }
 
+size_t
+codec_pack(const void *message, uint8_t *to)
+{
+	const ProtobufCMessage *typed = message;
+	size_t length = protobuf_c_message_pack(typed, to);
+	grpc_slice slice = grpc_slice_from_static_buffer(to, length);
+
+	(void)walk(typed->descriptor, wire_read_slice(&slice), repair_text);
+	return length;
+}
+
 /* MESSAGE packed into a slice, with room for EXTRA bytes behind it. */
 static grpc_slice
 pack(const void *message, size_t extra)
@@ -265,7 +295,7 @@ pack(const void *message, size_t extra)
 	size_t length = protobuf_c_message_get_packed_size(message);
 	grpc_slice slice = grpc_slice_malloc(length + extra);
 
-	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+	codec_pack(message, GRPC_SLICE_START_PTR(slice));
 	return slice;
 }
 

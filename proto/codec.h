@@ -11,6 +11,7 @@
 #include <grpc/byte_buffer.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/codec_free.h"
 #include "proto/payload.h"
@@ -19,8 +20,8 @@
 #define CODEC_DATA_FIELD 15
 
 /*
- * The message as gRPC sends it. MESSAGE is any protobuf-c message. The caller
- * destroys the result with grpc_byte_buffer_destroy(). Aborts without memory.
+ * The message as gRPC sends it. MESSAGE is any protobuf-c message; bytes of its
+ * strings that are not UTF-8 become '?'. The caller destroys the result with grpc_byte_buffer_destroy(). Aborts without memory.
  */
 grpc_byte_buffer *codec_encode(const void *message);
 
@@ -28,6 +29,10 @@ grpc_byte_buffer *codec_encode(const void *message);
  * own `data` is left empty by the caller. */
 grpc_byte_buffer *codec_encode_with_data(const void *message,
 					 struct payload *data);
+
+/* The message's bytes written to TO, which has room for
+ * protobuf_c_message_get_packed_size(); their number. */
+size_t codec_pack(const void *message, uint8_t *to);
 
 /*
  * The message of TYPE that BYTES hold, in *MESSAGE; the caller frees it with

@@ -72,6 +72,22 @@ utf8_is_text(const uint8_t *bytes, size_t length)
 }
 
 void
+utf8_repair(uint8_t *bytes, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length) {
+		size_t step = character_length(bytes + at, length - at);
+
+		if (step == 0) {
+			bytes[at] = '?';
+			step = 1;
+		}
+		at += step;
+	}
+}
+
+void
 utf8_copy(char *to, size_t size, const char *from)
 {
 	size_t left = from ? strlen(from) : 0;

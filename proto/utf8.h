@@ -10,6 +10,9 @@
  * string can. */
 bool utf8_is_text(const uint8_t *bytes, size_t length);
 
+/* Makes it text: bytes that are in the way become '?'. */
+void utf8_repair(uint8_t *bytes, size_t length);
+
 /* Copies FROM, NULL is "", into TO, a string of at most SIZE bytes with its NUL:
  * bytes that are not UTF-8 become '?', what does not fit is cut off between
  * characters. */

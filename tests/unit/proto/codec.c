@@ -251,6 +251,33 @@ text_that_is_none_is_refused(void **state)
 }
 
 static void
+text_that_is_none_is_made_text_before_it_is_sent(void **state)
+{
+	char name[] = "a\xff\xc3\xa4\xc3z";
+	char description[] = "\xed\xa0\x80";
+	Nbdclientd__V1__Export export = NBDCLIENTD__V1__EXPORT__INIT;
+	Nbdclientd__V1__ExportInfoResponse response =
+		NBDCLIENTD__V1__EXPORT_INFO_RESPONSE__INIT;
+	CLEANUP_MESSAGE Nbdclientd__V1__ExportInfoResponse *back = NULL;
+	grpc_byte_buffer *bytes;
+
+	(void)state;
+	export.name = name;
+	export.description = description;
+	response.export = &export;
+	bytes = codec_encode(&response);
+	assert_int_equal(
+		codec_decode(rpc_methods[RPC_NEGOTIATION_EXPORT_INFO].response,
+			     bytes, 1000, &back),
+		0);
+	assert_string_equal(back->export->name, "a?\xc3\xa4?z");
+	assert_string_equal(back->export->description, "???");
+	/* What the caller has is left alone. */
+	assert_string_equal(name, "a\xff\xc3\xa4\xc3z");
+	grpc_byte_buffer_destroy(bytes);
+}
+
+static void
 fields_that_are_not_known_are_passed_over(void **state)
 {
 	static const uint8_t message[] = { 0xf8, 0x7f, 1, /* 2047: varint */
@@ -449,6 +476,8 @@ main(void)
 		cmocka_unit_test(the_payload_need_not_be_last),
 		cmocka_unit_test(broken_framing_is_refused),
 		cmocka_unit_test(text_that_is_none_is_refused),
+		cmocka_unit_test(
+			text_that_is_none_is_made_text_before_it_is_sent),
 		cmocka_unit_test(fields_that_are_not_known_are_passed_over),
 		cmocka_unit_test(a_message_that_is_too_long_is_refused),
 		cmocka_unit_test(few_bytes_do_not_become_much_memory),
