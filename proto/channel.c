@@ -7,70 +7,26 @@
  */
 #include "proto/channel.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/call.h"
-#include "proto/channel_codec.h"
+#include "proto/channel_internal.h"
 #include "proto/codec.h"
 #include "proto/rpc_limits.h"
 #include "proto/utf8.h"
 
-/* Whatever the daemon would take. */
-#define SLOTS_MAX 65536
-
-struct channel {
-	struct call call;
-	Nbdclientd__V1__ChannelOpened *opened;
-
-	/* Submitted and not sent; too long to be sent at all. */
-	struct list queued;
-	struct list refused;
-	size_t n_queued;
-	size_t n_refused;
-
-	/* Sent and not answered: ids are indexes plus one. Free slots are a
-	 * stack of ids. */
-	struct channel_request **slots;
-	uint32_t *free_ids;
-	size_t n_slots;
-	size_t n_free;
-
-	struct event sending;
-	struct channel_writer writer;
-	struct event receiving;
-	grpc_byte_buffer *received;
-
-	/* on_reply run so far. */
-	size_t n_replied;
-	/* Inside callbacks: sending waits until all have had their say. */
-	bool is_dispatching;
-	/* Nothing more will come, and why. */
-	bool is_over;
-	struct client_error error;
-};
-
-static void send_queued(struct channel *channel);
-
-static struct channel *
-channel_of_event(struct event *event, size_t offset)
-{
-	return (struct channel *)(void *)((char *)event - offset);
-}
-
-static void
-complete(struct channel *channel, struct channel_request *request,
-	 struct io_reply *reply, const struct client_error *error)
+void
+channel_complete(struct channel *channel, struct channel_request *request,
+		 struct io_reply *reply, const struct client_error *error)
 {
 	payload_release(&request->io.data);
 	channel->n_replied++;
 	request->on_reply(request, reply, error);
 }
 
-/* Every request that has no answer gets ERROR; those that were never sent have
- * certainly not been carried out. */
+/* Every request that has no answer gets the channel's error. Those that were
+ * never sent have certainly not been carried out. */
 static void
 fail_all(struct channel *channel)
 {
@@ -82,6 +38,8 @@ fail_all(struct channel *channel)
 	list_init(&unsent);
 	while ((link = list_take_first(&channel->queued)))
 		list_append(&unsent, link);
+	if (error.applied == NBDCLIENTD__V1__APPLIED__APPLIED_UNSPECIFIED)
+		error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_MAYBE;
 	for (size_t i = 0; i < channel->n_slots; i++) {
 		struct channel_request *request = channel->slots[i];
 
@@ -89,20 +47,20 @@ fail_all(struct channel *channel)
 			continue;
 		channel->slots[i] = NULL;
 		channel->free_ids[channel->n_free++] = (uint32_t)(i + 1);
-		complete(channel, request, NULL, &error);
+		channel_complete(channel, request, NULL, &error);
 	}
 	error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
 	while ((link = list_take_first(&unsent))) {
 		channel->n_queued--;
-		complete(channel,
-			 container_of(link, struct channel_request, link), NULL,
-			 &error);
+		channel_complete(
+			channel,
+			container_of(link, struct channel_request, link), NULL,
+			&error);
 	}
 }
 
-/* The call is over; requests end in the next wait. */
-static void
-set_over(struct channel *channel)
+void
+channel_set_over(struct channel *channel)
 {
 	struct client_error error;
 
@@ -123,121 +81,7 @@ on_finished(struct event *event)
 
 	/* The last message may still be on its way to us. */
 	if (!channel->receiving.is_pending)
-		set_over(channel);
-}
-
-static void
-receive_next(struct channel *channel)
-{
-	call_receive(&channel->call, &channel->received, &channel->receiving);
-}
-
-/* The daemon has sent nonsense: the call ends, and everybody is told why. */
-static void
-give_up(struct channel *channel, int r)
-{
-	if (channel->error.failure == CLIENT_OK)
-		client_error_bad_answer(&channel->error, channel->call.method,
-					r);
-	channel->error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_MAYBE;
-	if (channel->call.finished.is_pending)
-		grpc_call_cancel(channel->call.call, NULL);
-}
-
-static int
-handle_reply(struct channel *channel, struct io_reply *reply)
-{
-	struct channel_request *request;
-	struct client_error error;
-
-	if (reply->id < 1 || reply->id > channel->n_slots ||
-	    !channel->slots[reply->id - 1])
-		return -EBADMSG;
-	request = channel->slots[reply->id - 1];
-	channel->slots[reply->id - 1] = NULL;
-	channel->free_ids[channel->n_free++] = (uint32_t)reply->id;
-	if (reply->error) {
-		client_error_from_io(&error, reply->error);
-		if (error.volume[0] == '\0')
-			utf8_copy(error.volume, sizeof(error.volume),
-				  channel->call.volume);
-		complete(channel, request, NULL, &error);
-	} else {
-		complete(channel, request, reply, NULL);
-	}
-	return 0;
-}
-
-static int
-handle_opened(struct channel *channel, Nbdclientd__V1__ChannelOpened *opened)
-{
-	size_t n = opened->max_in_flight;
-
-	if (channel->opened || n == 0) {
-		codec_message_free(opened);
-		return -EBADMSG;
-	}
-	channel->opened = opened;
-	channel->n_slots = n < SLOTS_MAX ? n : SLOTS_MAX;
-	channel->slots = calloc(channel->n_slots, sizeof(*channel->slots));
-	channel->free_ids = calloc(channel->n_slots,
-				   sizeof(*channel->free_ids));
-	if (!channel->slots || !channel->free_ids) {
-		channel->n_slots = 0;
-		return -ENOMEM;
-	}
-	for (size_t i = channel->n_slots; i > 0; i--)
-		channel->free_ids[channel->n_free++] = (uint32_t)i;
-	return 0;
-}
-
-/* Runs through one message. */
-static int
-dispatch(struct channel *channel, grpc_byte_buffer *bytes)
-{
-	struct channel_reader reader;
-	Nbdclientd__V1__ChannelOpened *opened;
-	struct io_reply reply;
-	int entry;
-	int r = channel_reader_init(&reader, bytes, RPC_RESPONSE_MAX);
-
-	while (r == 0 && (entry = channel_reader_next_reply(&reader, &opened,
-							    &reply)) != 0) {
-		if (entry < 0)
-			return entry;
-		if (entry == CHANNEL_OPEN) {
-			r = handle_opened(channel, opened);
-		} else {
-			r = handle_reply(channel, &reply);
-			io_reply_done(&reply);
-		}
-	}
-	return r;
-}
-
-static void
-on_received(struct event *event)
-{
-	struct channel *channel = channel_of_event(
-		event, offsetof(struct channel, receiving));
-	grpc_byte_buffer *bytes = channel->received;
-	int r;
-
-	if (!bytes) {
-		if (!channel->call.finished.is_pending)
-			set_over(channel);
-		return;
-	}
-	/* The next message travels while this one is worked through. */
-	receive_next(channel);
-	channel->is_dispatching = true;
-	r = dispatch(channel, bytes);
-	channel->is_dispatching = false;
-	grpc_byte_buffer_destroy(bytes);
-	if (r < 0)
-		give_up(channel, r);
-	else
-		send_queued(channel);
+		channel_set_over(channel);
 }
 
 static void
@@ -248,7 +92,7 @@ on_sent(struct event *event)
 
 	/* If it failed, the status is on its way and says why. */
 	if (event->ok)
-		send_queued(channel);
+		channel_send_queued(channel);
 }
 
 static void
@@ -284,8 +128,8 @@ fill_message(struct channel *channel)
 	}
 }
 
-static void
-send_queued(struct channel *channel)
+void
+channel_send_queued(struct channel *channel)
 {
 	grpc_byte_buffer *bytes;
 
@@ -307,12 +151,11 @@ start(struct channel *channel, const char *volume)
 
 	call->finished.on_done = on_finished;
 	channel->sending.on_done = on_sent;
-	channel->receiving.on_done = on_received;
 	channel_writer_open(&channel->writer, volume);
 	call_send(call, channel_writer_take(&channel->writer), true, false,
 		  &channel->sending);
 	call_receive_status(call);
-	receive_next(channel);
+	channel_receive_next(channel);
 }
 
 static void
@@ -380,7 +223,7 @@ channel_submit(struct channel *channel, struct channel_request *request)
 	list_append(&channel->queued, &request->link);
 	channel->n_queued++;
 	if (client_is_usable(channel->call.client, &ignored))
-		send_queued(channel);
+		channel_send_queued(channel);
 }
 
 size_t
@@ -406,7 +249,7 @@ fail_refused(struct channel *channel)
 				 "than the %u that the daemon takes at once",
 				 request->io.data.length, RPC_REQUEST_MAX);
 		error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
-		complete(channel, request, NULL, &error);
+		channel_complete(channel, request, NULL, &error);
 	}
 }
 

@@ -182,11 +182,13 @@ call_result(const struct call *call, struct client_error *error)
 
 	if (call->status == GRPC_STATUS_OK)
 		return 0;
-	if (atomic_load(&call->client->is_interrupted))
-		return client_error_set(error, CLIENT_INTERRUPTED, ECANCELED,
-					"%s.%s was interrupted",
-					call->method->service,
-					call->method->name);
+	if (atomic_load(&call->client->is_interrupted)) {
+		client_error_set(error, CLIENT_INTERRUPTED, ECANCELED,
+				 "%s.%s was interrupted", call->method->service,
+				 call->method->name);
+		error->applied = APPLIED(MAYBE);
+		return negative_errno(error);
+	}
 	if (length >= sizeof(text))
 		length = sizeof(text) - 1;
 	memcpy(text, GRPC_SLICE_START_PTR(call->status_text), length);
