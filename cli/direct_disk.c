@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* --direct: a server as a disk, through libnbd's asynchronous calls. */
+#include <errno.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/direct_handle.h"
+#include "cli/disk.h"
+#include "cli/errors.h"
+#include "cli/export_facts.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "common/cleanup.h"
+
+/* What the protocol allows in one block status, trim or zero request, and a
+ * multiple of every block size. */
+#define LENGTH_MAX (UINT64_C(1) << 31)
+
+struct direct_disk {
+	struct disk disk;
+	struct nbd_handle *nbd;
+	/* Requests without an answer. */
+	struct list in_flight;
+	/* Requests that were answered or refused, to be reported. */
+	struct list done;
+	/* When the last reply came, for --timeout. */
+	uint64_t heard_at;
+};
+
+static struct direct_disk *
+of_disk(struct disk *disk)
+{
+	return container_of(disk, struct direct_disk, disk);
+}
+
+static void
+put_done(struct disk_request *request, int status)
+{
+	struct direct_disk *direct = of_disk(request->disk);
+
+	payload_release(request->private);
+	free(request->private);
+	request->private = NULL;
+	request->status = status;
+	list_remove(&request->link);
+	list_append(&direct->done, &request->link);
+}
+
+/* The failure names the request: what is attempted as a whole is known. */
+static int
+fail_request(const struct disk_request *request, int errnum)
+{
+	struct direct_disk *direct = of_disk(request->disk);
+
+	return direct_fail(direct->nbd, errnum,
+			   "%s of %" PRIu64 " bytes at offset %" PRIu64
+			   " of %s",
+			   disk_command_name(request->command), request->length,
+			   request->offset, request->disk->name);
+}
+
+static int
+on_completion(void *user, int *error)
+{
+	struct disk_request *request = user;
+	struct payload *payload = request->private;
+	int status = EXIT_OK;
+
+	of_disk(request->disk)->heard_at = progress_now();
+	if (*error)
+		status = fail_request(request, *error);
+	else if (request->command == DISK_READ)
+		request->data = payload_take(payload);
+	put_done(request, status);
+	/* Retired: nobody asks for the cookie. */
+	return 1;
+}
+
+static int
+on_extents(void *user, const char *context, uint64_t offset, uint32_t *entries,
+	   size_t n_entries, int *error)
+{
+	struct disk_request *request = user;
+	size_t n = n_entries / 2;
+	CLEANUP_FREE struct disk_extent *extents = calloc(n + 1,
+							  sizeof(*extents));
+
+	if (!extents) {
+		*error = ENOMEM;
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		extents[i] = (struct disk_extent){
+			.length = entries[2 * i], .flags = entries[2 * i + 1]
+		};
+	request->on_extents(request, context, offset, extents, n);
+	return 0;
+}
+
+static int64_t
+start(struct direct_disk *direct, struct disk_request *request,
+      struct payload *payload)
+{
+	nbd_completion_callback done = { .callback = on_completion,
+					 .user_data = request };
+	struct nbd_handle *nbd = direct->nbd;
+	void *bytes;
+
+	switch (request->command) {
+	case DISK_READ:
+		*payload = payload_allocate(request->length, &bytes);
+		return nbd_aio_pread(nbd, bytes, request->length,
+				     request->offset, done, request->flags);
+	case DISK_WRITE:
+		*payload = payload_take(&request->data);
+		return nbd_aio_pwrite(nbd, payload->bytes, payload->length,
+				      request->offset, done, request->flags);
+	case DISK_FLUSH:
+		return nbd_aio_flush(nbd, done, request->flags);
+	case DISK_TRIM:
+		return nbd_aio_trim(nbd, request->length, request->offset, done,
+				    request->flags);
+	case DISK_CACHE:
+		return nbd_aio_cache(nbd, request->length, request->offset,
+				     done, request->flags);
+	case DISK_ZERO:
+		return nbd_aio_zero(nbd, request->length, request->offset, done,
+				    request->flags);
+	case DISK_BLOCK_STATUS:
+		return nbd_aio_block_status(
+			nbd,
+			request->length < LENGTH_MAX ? request->length
+						     : LENGTH_MAX,
+			request->offset,
+			(nbd_extent_callback){ .callback = on_extents,
+					       .user_data = request },
+			done, request->flags);
+	}
+	return -1;
+}
+
+static void
+direct_submit(struct disk *disk, struct disk_request *request)
+{
+	struct direct_disk *direct = of_disk(disk);
+	struct payload *payload = calloc(1, sizeof(*payload));
+
+	if (!payload)
+		abort();
+	request->private = payload;
+	list_append(&direct->in_flight, &request->link);
+	if (disk->n_pending == 1)
+		direct->heard_at = progress_now();
+	if (!direct->nbd)
+		put_done(request, (int)failure_code());
+	else if (start(direct, request, payload) < 0)
+		put_done(request, direct_fail(direct->nbd, 0, NULL));
+}
+
+/* Reports what is done; false if nothing was. */
+static bool
+report(struct direct_disk *direct)
+{
+	struct list done, *link;
+
+	if (list_is_empty(&direct->done))
+		return false;
+	list_init(&done);
+	while ((link = list_take_first(&direct->done)))
+		list_append(&done, link);
+	while ((link = list_take_first(&done))) {
+		struct disk_request *request = container_of(
+			link, struct disk_request, link);
+
+		disk_complete(request, request->status);
+	}
+	return true;
+}
+
+/* After a recorded failure: closes, and ends every request with it. */
+static void
+give_up(struct direct_disk *direct)
+{
+	nbd_close(direct->nbd);
+	direct->nbd = NULL;
+	list_for_each_safe(link, &direct->in_flight)
+		put_done(container_of(link, struct disk_request, link),
+			 (int)failure_code());
+	report(direct);
+}
+
+static int
+wait_limit(const struct direct_disk *direct)
+{
+	uint32_t timeout_ms = direct->disk.options->timeout_ms;
+	uint64_t silent = progress_now() - direct->heard_at;
+
+	if (!timeout_ms)
+		return -1;
+	return silent >= timeout_ms ? 0 : (int)(timeout_ms - silent);
+}
+
+static void
+direct_disk_wait(struct disk *disk, int timeout_ms)
+{
+	struct direct_disk *direct = of_disk(disk);
+	int limit = wait_limit(direct);
+	int status;
+
+	if (report(direct))
+		return;
+	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
+		limit = timeout_ms;
+	status = nbd_poll(direct->nbd, limit);
+	if (status < 0 && nbd_get_errno() != EINTR) {
+		direct_fail(direct->nbd, 0, NULL);
+		give_up(direct);
+	} else if (status == 0 && wait_limit(direct) == 0) {
+		fail(EXIT_TIMEOUT, ETIMEDOUT, NULL, "no answer in %u ms",
+		     disk->options->timeout_ms);
+		give_up(direct);
+	} else {
+		report(direct);
+	}
+}
+
+static int
+direct_close(struct disk *disk)
+{
+	struct direct_disk *direct = of_disk(disk);
+
+	direct_disconnect(direct->nbd);
+	export_free(disk->export);
+	free(direct);
+	return EXIT_OK;
+}
+
+static const struct disk_ops direct_ops = {
+	.submit = direct_submit,
+	.wait = direct_disk_wait,
+	.close = direct_close,
+};
+
+/* 32 MiB is what servers take that say nothing. */
+static uint64_t
+max_payload(const Nbdclientd__V1__Export *export)
+{
+	uint64_t said = export->block_sizes ? export->block_sizes->maximum : 0;
+
+	return said && said < 32 << 20 ? said : 32 << 20;
+}
+
+/* The contexts that were asked for and selected. */
+static int
+add_contexts(struct direct_disk *direct, char *const *contexts)
+{
+	CLEANUP_FREE char **selected = NULL;
+	size_t n = 0, n_selected = 0;
+
+	while (contexts && contexts[n])
+		n++;
+	/* Without wishes direct_export() knows the usual one. */
+	if (n == 0)
+		return EXIT_OK;
+	selected = calloc(n + 1, sizeof(*selected));
+	if (!selected)
+		return fail_errno(ENOMEM, "no memory");
+	for (size_t i = 0; i < n; i++)
+		if (nbd_can_meta_context(direct->nbd, contexts[i]) == 1)
+			selected[n_selected++] = contexts[i];
+	if (!export_set_contexts(direct->disk.export, selected))
+		return fail_errno(ENOMEM, "no memory");
+	return EXIT_OK;
+}
+
+int
+disk_open_direct(const struct options *options, const char *uri,
+		 char *const *contexts, struct disk **disk)
+{
+	struct direct_disk *direct = calloc(1, sizeof(*direct));
+	int status = EXIT_OK;
+
+	if (!direct)
+		return fail_errno(ENOMEM, "no memory");
+	direct->disk = (struct disk){
+		.ops = &direct_ops,
+		.options = options,
+		.name = uri,
+		.alignment = 1,
+		.max_in_flight = 64,
+	};
+	list_init(&direct->in_flight);
+	list_init(&direct->done);
+	direct->nbd = direct_connect(options, uri, false, contexts);
+	if (direct->nbd)
+		direct->disk.export = direct_export(direct->nbd, uri);
+	if (!direct->disk.export)
+		status = (int)failure_code();
+	else
+		status = add_contexts(direct, contexts);
+	if (status != EXIT_OK) {
+		direct_close(&direct->disk);
+		return status;
+	}
+	direct->disk.size = direct->disk.export->size;
+	direct->disk.max_payload = max_payload(direct->disk.export);
+	if (direct->disk.export->block_sizes &&
+	    direct->disk.export->block_sizes->minimum)
+		direct->disk.alignment =
+			direct->disk.export->block_sizes->minimum;
+	*disk = &direct->disk;
+	return EXIT_OK;
+}

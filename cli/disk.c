@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all kinds of disk share: which kind a name means, and requests one at a
+ * time. */
+#include "cli/disk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "common/checked.h"
+
+/* A command without payload is split at this, to show progress and to stay
+ * below 32 bits. */
+#define RANGE_STEP (UINT64_C(1) << 30)
+
+bool
+target_is_uri(const char *text)
+{
+	static const char *const schemes[] = {
+		"nbd://",       "nbds://",      "nbd+unix://",
+		"nbds+unix://", "nbd+vsock://", "nbds+vsock://",
+	};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncmp(text, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_volume_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length >= 1 && length <= 64 &&
+	       strspn(text,
+		      "abcdefghijklmnopqrstuvwxyz"
+		      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == length;
+}
+
+int
+target_check(const char *text)
+{
+	if (target_is_uri(text) || is_volume_name(text))
+		return EXIT_OK;
+	return fail(EXIT_USAGE, EINVAL,
+		    "write a volume's name, nbd://HOST[:PORT]/EXPORT or "
+		    "nbd+unix:///EXPORT?socket=PATH",
+		    "\"%s\" is neither the name of a volume nor an NBD URI",
+		    text);
+}
+
+int
+disk_open(const struct options *options, const char *target,
+	  enum disk_mode mode, char *const *contexts, struct disk **disk)
+{
+	int status = target_check(target);
+
+	*disk = NULL;
+	if (status != EXIT_OK)
+		return status;
+	attempt("open %s", target);
+	if (options_has(options, OPTION_DIRECT) && target_is_uri(target))
+		return disk_open_direct(options, target, contexts, disk);
+	if (options_has(options, OPTION_DIRECT))
+		return fail(EXIT_USAGE, EINVAL,
+			    "leave --direct out, or write an NBD URI",
+			    "volumes are the daemon's, and --direct does "
+			    "without the daemon");
+	return disk_open_volume(options, target, mode, disk);
+}
+
+/* The path if NAME means a file, else NULL. */
+static const char *
+file_path(const char *name)
+{
+	if (strncmp(name, "file:", 5) == 0)
+		return name + 5;
+	if (!strstr(name, "://") && strchr(name, '/'))
+		return name;
+	return NULL;
+}
+
+static int
+open_any(const struct options *options, const char *name, enum disk_mode mode,
+	 uint64_t size, struct disk **disk)
+{
+	const char *path = file_path(name);
+
+	attempt("open %s", name);
+	if (strcmp(name, "-") == 0)
+		return disk_open_stream(options, mode, disk);
+	if (path)
+		return disk_open_file(options, path, mode, size, disk);
+	return disk_open(options, name, mode, NULL, disk);
+}
+
+int
+disk_open_source(const struct options *options, const char *name,
+		 struct disk **disk)
+{
+	return open_any(options, name, DISK_FOR_READING, DISK_SIZE_UNKNOWN,
+			disk);
+}
+
+int
+disk_open_destination(const struct options *options, const char *name,
+		      uint64_t size, struct disk **disk)
+{
+	return open_any(options, name, DISK_FOR_WRITING, size, disk);
+}
+
+void
+disk_complete(struct disk_request *request, int status)
+{
+	request->status = status;
+	request->disk->n_pending--;
+	request->on_done(request);
+}
+
+void
+disk_wait(struct disk *disk, int timeout_ms)
+{
+	if (disk->n_pending > 0)
+		disk->ops->wait(disk, timeout_ms);
+}
+
+static void
+on_run_done(struct disk_request *request)
+{
+	*(bool *)request->user = true;
+}
+
+int
+disk_run(struct disk *disk, struct disk_request *request)
+{
+	bool is_done = false;
+
+	request->on_done = on_run_done;
+	request->user = &is_done;
+	disk_submit(disk, request);
+	while (!is_done)
+		disk_wait(disk, -1);
+	return request->status;
+}
+
+const char *
+disk_command_name(enum disk_command command)
+{
+	switch (command) {
+	case DISK_READ:
+		return "read";
+	case DISK_WRITE:
+		return "write";
+	case DISK_FLUSH:
+		return "flush";
+	case DISK_TRIM:
+		return "trim";
+	case DISK_CACHE:
+		return "cache";
+	case DISK_ZERO:
+		return "zero";
+	case DISK_BLOCK_STATUS:
+		return "block status";
+	}
+	return "use";
+}
+
+int
+disk_run_range(struct disk *disk, enum disk_command command, uint32_t flags,
+	       uint64_t offset, uint64_t length)
+{
+	int status = EXIT_OK;
+
+	while (length > 0 && status == EXIT_OK) {
+		struct disk_request request = {
+			.command = command,
+			.flags = flags,
+			.offset = offset,
+			.length = length < RANGE_STEP ? length : RANGE_STEP,
+		};
+
+		attempt("%s %" PRIu64 " bytes at offset %" PRIu64 " of %s",
+			disk_command_name(command), request.length, offset,
+			disk->name);
+		if (interrupted())
+			return fail_interrupted();
+		status = disk_run(disk, &request);
+		offset += request.length;
+		length -= request.length;
+	}
+	return status;
+}
+
+int
+disk_close(struct disk *disk)
+{
+	if (!disk)
+		return EXIT_OK;
+	while (disk->n_pending > 0)
+		disk_wait(disk, -1);
+	return disk->ops->close(disk);
+}
+
+int
+disk_range(const struct disk *disk, uint64_t *offset, uint64_t *length)
+{
+	const struct options *options = disk->options;
+
+	*offset = options->offset;
+	*length = options_has(options, OPTION_LENGTH) ? options->length
+		  : disk->size > *offset              ? disk->size - *offset
+						      : 0;
+	if (!checked_range(*offset, *length, disk->size))
+		return fail(EXIT_NBD, EINVAL,
+			    "choose --offset and --length inside it",
+			    "%" PRIu64 " bytes at offset %" PRIu64
+			    " lie beyond the end of %s, which has %" PRIu64
+			    " bytes",
+			    *length, *offset, disk->name, disk->size);
+	return EXIT_OK;
+}

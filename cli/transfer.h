@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Moves a range of one disk to another with many requests in flight. What
+ * reads as zeroes at the source is not read: it is zeroed at the destination,
+ * or skipped where that reads as zeroes already. Payloads are handed on
+ * without being copied.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct disk;
+struct options;
+struct progress;
+
+struct transfer {
+	const struct options *options;
+	struct disk *source;
+	struct disk *destination;
+	uint64_t source_offset;
+	uint64_t destination_offset;
+	/* DISK_SIZE_UNKNOWN: to the end of the source, a pipe. */
+	uint64_t length;
+	/* Flags of the writes: FUA. */
+	uint32_t write_flags;
+	/* The destination reads as zeroes: zeroes need not be written. */
+	bool skip_zeroes;
+	/* Blocks of data that are all zero count as zeroes, too. */
+	bool find_zeroes;
+	/* Zeroes are to be allocated. */
+	bool no_holes;
+	/* Requests in flight, at least 1. */
+	unsigned int jobs;
+	/* Bytes a second, 0: as fast as it goes. */
+	uint64_t rate;
+	struct progress *progress;
+
+	/* What was done: bytes that went through us, bytes that were zeroed,
+	 * bytes that needed nothing. */
+	uint64_t copied;
+	uint64_t zeroed;
+	uint64_t skipped;
+};
+
+/*
+ * Does it; every request is answered when it returns. EXIT_OK, or the code of a
+ * recorded failure, which says how far it came; EXIT_PARTIAL if that was
+ * further than nowhere.
+ */
+int transfer_run(struct transfer *transfer);
