@@ -32,21 +32,26 @@
 struct bounded_allocator {
 	ProtobufCAllocator allocator;
 	size_t left;
-	bool is_exceeded;
+	/* Why memory was refused: -EMSGSIZE, -ENOMEM. */
+	int error;
 };
 
 static void *
 bounded_alloc(void *data, size_t size)
 {
 	struct bounded_allocator *bounded = data;
+	void *memory;
 
 	if (size > bounded->left) {
-		bounded->is_exceeded = true;
+		bounded->error = -EMSGSIZE;
 		return NULL;
 	}
 	bounded->left -= size;
 	/* protobuf-c takes NULL for a failure, also for no bytes. */
-	return malloc(size ? size : 1);
+	memory = malloc(size ? size : 1);
+	if (!memory)
+		bounded->error = -ENOMEM;
+	return memory;
 }
 
 static void
@@ -148,7 +153,7 @@ unpack(const ProtobufCMessageDescriptor *type, const void *bytes, size_t length,
 		type, &bounded.allocator, length, bytes);
 
 	if (!unpacked)
-		return bounded.is_exceeded ? -EMSGSIZE : -EBADMSG;
+		return bounded.error ? bounded.error : -EBADMSG;
 	memcpy(message, &unpacked, sizeof(unpacked));
 	return 0;
 }
