@@ -41,6 +41,13 @@ struct daemon *daemon_new(struct configuration *configuration);
 void daemon_set_control(struct daemon *daemon,
 			const struct daemon_control *control);
 
+/* Puts CONFIGURATION in force instead of the present one: volumes that it does
+ * not have close, changed ones are made anew, the others keep their
+ * connections. A reference is taken. 0 or -ENOMEM, and then part of it may be
+ * applied. RESULT is filled. Main thread. */
+int daemon_apply(struct daemon *daemon, struct configuration *configuration,
+		 struct reload_result *result);
+
 /* No more volumes, sessions and requests: what is in flight is finished until
  * DEADLINE (CLOCK_MONOTONIC ns), volumes are flushed and disconnected. Then
  * ON_DRAINED is called once, on some I/O thread. Main thread. */
@@ -50,6 +57,14 @@ void daemon_drain(struct daemon *daemon, uint64_t deadline,
 /* Ends the I/O threads and frees everything. Every client, session and volume
  * reference must have been released. */
 void daemon_free(struct daemon *daemon);
+
+/* For STATUS= and the watchdog: the numbers of volumes and of those that are
+ * ready. Main thread. */
+void daemon_count_volumes(struct daemon *daemon, unsigned *n_volumes,
+			  unsigned *n_ready);
+/* Asks every I/O thread for a sign of life; returns whether all have given the
+ * one that was asked for last. Main thread. */
+bool daemon_is_alive(struct daemon *daemon);
 
 /* Any thread. */
 void daemon_request_reload(struct daemon *daemon,

@@ -30,6 +30,7 @@ struct loop {
 	struct timers timers;
 	/* To run before the next sleep. */
 	struct list later;
+	unsigned holds;
 	/* What epoll said in this turn and is not handled yet. */
 	struct epoll_event events[LOOP_BATCH];
 	int n_events;
@@ -99,8 +100,7 @@ run_mailbox(struct loop *loop)
 		SCOPED_LOCK(&loop->lock);
 		while ((link = list_take_first(&loop->mailbox)))
 			list_append(&batch, link);
-		if (list_is_empty(&batch) && loop->must_end &&
-		    list_is_empty(&loop->later))
+		if (list_is_empty(&batch) && loop->must_end && loop->holds == 0)
 			return true;
 	}
 	while ((link = list_take_first(&batch))) {
@@ -130,7 +130,8 @@ mail_is_waiting(struct loop *loop)
 {
 	SCOPED_LOCK(&loop->lock);
 
-	return !list_is_empty(&loop->mailbox) || loop->must_end;
+	return !list_is_empty(&loop->mailbox) ||
+	       (loop->must_end && loop->holds == 0);
 }
 
 static int
@@ -320,6 +321,18 @@ void
 loop_message_cancel(struct message *message)
 {
 	list_remove(&message->link);
+}
+
+void
+loop_hold(struct loop *loop)
+{
+	loop->holds++;
+}
+
+void
+loop_release(struct loop *loop)
+{
+	loop->holds--;
 }
 
 uint64_t

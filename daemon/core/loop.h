@@ -58,6 +58,10 @@ void loop_message_init(struct message *message,
 		       void (*run)(struct message *message));
 /* Takes back a message of loop_run_later(). */
 void loop_message_cancel(struct message *message);
+/* Somebody will send a message yet: loop_free() waits for as many releases as
+ * there are holds. */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
 /* CLOCK_MONOTONIC ns, as read when the thread last woke. */
 uint64_t loop_now(const struct loop *loop);
 bool loop_is_current(const struct loop *loop);

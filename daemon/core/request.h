@@ -18,6 +18,7 @@
 #include "daemon/core/timer.h"
 
 struct client;
+struct extent_collection;
 struct request_target;
 
 enum request_command {
@@ -78,16 +79,23 @@ struct request {
 	struct list link;
 	struct timer timer;
 	struct request_target *target;
-	/* What has been handed out so far, and what of that is unanswered. */
-	uint64_t next_offset;
+	struct extent_collection *collection;
+	/* Where the first part begins and the last one ends, which for a read
+	 * that had to be widened is outside of what was asked for; and the
+	 * memory that this range stands for. */
+	uint64_t start;
 	uint64_t end;
+	unsigned char *base;
+	/* The first byte that is not handed out yet; of block status, that is
+	 * not answered yet. */
+	uint64_t next_offset;
+	/* Handed out and not answered, and to be sent again. */
 	struct list parts;
-	unsigned n_parts;
+	/* It keeps the target's owner alive. */
+	bool holds_owner;
 	bool is_started;
-	bool has_failed;
+	bool is_running;
 	bool may_be_applied;
-	bool is_charged;
-	uint64_t charged_bytes;
 	atomic_bool is_cancelled;
 };
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Connected programs. */
+#include "daemon/core/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "daemon/core/daemon_private.h"
+
+static bool
+is_member(const struct client *client, gid_t group)
+{
+	if (group == (gid_t)-1)
+		return false;
+	if (client->gid == group)
+		return true;
+	for (size_t i = 0; i < client->n_groups; i++)
+		if (client->groups[i] == group)
+			return true;
+	return false;
+}
+
+static struct client *
+client_from_identity(const struct daemon *daemon,
+		     const struct client_identity *identity)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->pid = identity->pid;
+	client->uid = identity->uid;
+	client->gid = identity->gid;
+	client->since = clock_now();
+	list_init(&client->link);
+	if (identity->n_groups > 0) {
+		client->groups = calloc(identity->n_groups,
+					sizeof(*client->groups));
+		if (!client->groups) {
+			free(client);
+			return NULL;
+		}
+		memcpy(client->groups, identity->groups,
+		       identity->n_groups * sizeof(*client->groups));
+		client->n_groups = identity->n_groups;
+	}
+	client->is_admin = client->uid == 0 || client->uid == geteuid() ||
+			   is_member(client, daemon->admin_group);
+	return client;
+}
+
+struct client *
+client_new(struct daemon *daemon, const struct client_identity *identity)
+{
+	struct client *client = client_from_identity(daemon, identity);
+
+	if (!client)
+		return NULL;
+	/* The caller's and the registry's. */
+	client->references = 2;
+	client->daemon = daemon;
+
+	SCOPED_LOCK(&daemon->lock);
+	if (daemon->n_clients >= daemon->configuration->daemon.max_clients) {
+		free(client->groups);
+		free(client);
+		errno = EUSERS;
+		return NULL;
+	}
+	client->id = ++daemon->next_client;
+	list_append(&daemon->clients, &client->link);
+	daemon->n_clients++;
+	return client;
+}
+
+struct client *
+client_ref(struct client *client)
+{
+	client->references++;
+	return client;
+}
+
+void
+client_unref(struct client *client)
+{
+	if (!client || --client->references > 0)
+		return;
+	free(client->groups);
+	free(client);
+}
+
+void
+client_gone(struct client *client)
+{
+	struct daemon *daemon = client->daemon;
+
+	if (atomic_exchange(&client->is_gone, true))
+		return;
+	{
+		SCOPED_LOCK(&daemon->lock);
+		list_remove(&client->link);
+		daemon->n_clients--;
+	}
+	daemon_close_ad_hoc(daemon, client);
+	client_unref(client);
+}
+
+static void
+describe(const struct client *client, uint64_t now,
+	 struct client_description *description)
+{
+	*description = (struct client_description){
+		.id = client->id,
+		.pid = client->pid,
+		.uid = client->uid,
+		.gid = client->gid,
+		.is_admin = client->is_admin,
+		.age_ns = now - client->since,
+		.calls = client->calls,
+		.requests_in_flight = client->requests_in_flight,
+		.ad_hoc_volumes = client->ad_hoc_volumes,
+	};
+}
+
+int
+clients_describe(struct daemon *daemon,
+		 struct client_description **descriptions, size_t *n)
+{
+	uint64_t now = clock_now();
+	size_t i = 0;
+
+	SCOPED_LOCK(&daemon->lock);
+
+	*n = daemon->n_clients;
+	*descriptions = calloc(*n ? *n : 1, sizeof(**descriptions));
+	if (!*descriptions)
+		return -ENOMEM;
+	list_for_each(link, &daemon->clients)
+		describe(container_of(link, struct client, link), now,
+			 &(*descriptions)[i++]);
+	return 0;
+}
+
+unsigned
+clients_count(struct daemon *daemon)
+{
+	SCOPED_LOCK(&daemon->lock);
+
+	return daemon->n_clients;
+}

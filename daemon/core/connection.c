@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of a connection on its loop. Whatever is done with the handle, be
+ * it by epoll or by the owner, ends in settle(), which runs once per turn of
+ * the loop: it takes answers to the owner, notices that the state has changed,
+ * and tells epoll what the library waits for. So no call of the owner is ever
+ * nested in another.
+ */
+#include "daemon/core/connection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/core/connection_private.h"
+#include "daemon/core/connector.h"
+#include "daemon/core/log.h"
+
+/* How long a server may take to hang up after our goodbye. */
+#define GOODBYE_PATIENCE 1000000000ull
+
+static atomic_ullong next_id = 1;
+
+static void
+set_phase(struct connection *connection, enum connection_phase phase)
+{
+	connection->phase = phase;
+	connection->public_phase = phase;
+}
+
+/* Forgets the handle; its closing completes whatever is in flight. */
+static void
+close_handle(struct connection *connection)
+{
+	set_phase(connection, PHASE_GONE);
+	loop_stop_timer(connection->loop, &connection->timer);
+	loop_unwatch(connection->loop, &connection->watch);
+	if (connection->job)
+		connection->job->user = NULL;
+	connection->job = NULL;
+	if (connection->nbd)
+		nbd_close(connection->nbd);
+	connection->nbd = NULL;
+}
+
+void
+connection_lose(struct connection *connection, const struct failure *failure)
+{
+	if (connection->phase == PHASE_GONE)
+		return;
+	close_handle(connection);
+	connection_lose_parts(connection, failure_text(failure));
+	connection->owner->on_lost(connection, failure);
+}
+
+static bool
+is_about_tls(const char *text)
+{
+	return strstr(text, "TLS") || strstr(text, "gnutls");
+}
+
+/* Why the library gave up, as far as it tells. */
+static enum failure_reason
+guess_reason(const char *text, int errnum)
+{
+	if (is_about_tls(text))
+		return FAILURE_TLS;
+	if (errnum == EPERM)
+		return FAILURE_PERMISSION;
+	if (errnum == EINVAL && strstr(text, "URI"))
+		return FAILURE_INVALID;
+	return FAILURE_SERVER_UNREACHABLE;
+}
+
+static void
+lose_with_text(struct connection *connection, const char *attempt,
+	       const char *text, int errnum)
+{
+	struct failure failure = { 0 };
+
+	failure_set(&failure, errnum ? errnum : ECONNRESET,
+		    guess_reason(text, errnum), "%s %s: %s", attempt,
+		    connection->endpoint->uri, text);
+	failure_set_place(&failure, NULL, connection->endpoint->uri);
+	connection_lose(connection, &failure);
+	failure_done(&failure);
+}
+
+void
+connection_lose_by_library(struct connection *connection, const char *attempt)
+{
+	const char *text = nbd_get_error();
+
+	lose_with_text(connection, attempt, text ? text : "failed",
+		       nbd_get_errno());
+}
+
+static void
+lose_by_deadline(struct connection *connection)
+{
+	struct failure failure = { 0 };
+
+	failure_set(&failure, ETIMEDOUT, FAILURE_SERVER_UNREACHABLE,
+		    "%s %s: no answer in time", connection->activity,
+		    connection->endpoint->uri);
+	failure_set_place(&failure, NULL, connection->endpoint->uri);
+	connection_lose(connection, &failure);
+	failure_done(&failure);
+}
+
+static void
+finish_closing(struct connection *connection)
+{
+	close_handle(connection);
+	connection_lose_parts(connection, "the connection was closed");
+	connection->owner->on_closed(connection);
+}
+
+/* In the data phase the timer follows the oldest part in flight. */
+static void
+check_patience(struct connection *connection)
+{
+	const struct part *oldest;
+	uint64_t due;
+
+	if (list_is_empty(&connection->parts))
+		return;
+	oldest = container_of(connection->parts.next, struct part, link);
+	due = oldest->sent_at + connection->patience;
+	if (due <= loop_now(connection->loop))
+		lose_by_deadline(connection);
+	else
+		connection_set_deadline(connection, due, "waiting for");
+}
+
+static void
+on_timer(struct timer *timer)
+{
+	struct connection *connection = container_of(timer, struct connection,
+						     timer);
+
+	if (connection->phase == PHASE_CLOSING)
+		finish_closing(connection);
+	else if (connection->phase == PHASE_DATA)
+		check_patience(connection);
+	else
+		lose_by_deadline(connection);
+}
+
+static void
+on_settle_data(struct connection *connection)
+{
+	connection_retire_parts(connection);
+	if (connection->phase == PHASE_DATA && connection->patience &&
+	    !connection->timer.place && !list_is_empty(&connection->parts))
+		check_patience(connection);
+}
+
+static void
+become_ready(struct connection *connection)
+{
+	loop_stop_timer(connection->loop, &connection->timer);
+	set_phase(connection, PHASE_DATA);
+	connection->idle_since = loop_now(connection->loop);
+	connection->owner->on_ready(connection);
+}
+
+static void
+become_negotiating(struct connection *connection, bool was_option)
+{
+	set_phase(connection, PHASE_NEGOTIATING);
+	if (was_option)
+		connection->owner->on_option(connection,
+					     connection->option_errnum);
+	else
+		connection->owner->on_negotiating(connection);
+}
+
+static void
+read_protocol(struct connection *connection)
+{
+	struct nbd_handle *nbd = connection->nbd;
+	struct protocol_info *protocol = &connection->protocol;
+
+	protocol->handshake = nbd_get_protocol(nbd);
+	protocol->tls = nbd_get_tls_negotiated(nbd) > 0;
+	protocol->structured_replies = nbd_get_structured_replies_negotiated(
+					       nbd) > 0;
+}
+
+/* Has the handle come out of connecting, or of an option? */
+static void
+on_settle_negotiation(struct connection *connection)
+{
+	bool was_option = connection->phase == PHASE_OPTION;
+
+	if (connection->job || connection->phase == PHASE_NEGOTIATING)
+		return;
+	if (was_option && !connection->option_is_answered)
+		return;
+	if (nbd_aio_is_ready(connection->nbd)) {
+		read_protocol(connection);
+		become_ready(connection);
+	} else if (nbd_aio_is_negotiating(connection->nbd)) {
+		read_protocol(connection);
+		become_negotiating(connection, was_option);
+	}
+}
+
+static uint32_t
+wanted_events(struct connection *connection)
+{
+	unsigned direction = nbd_aio_get_direction(connection->nbd);
+	uint32_t events = 0;
+
+	if (direction & LIBNBD_AIO_DIRECTION_READ)
+		events |= EPOLLIN;
+	if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+		events |= EPOLLOUT;
+	/* In option mode the library waits for us; a server that hangs up
+	 * meanwhile shall be noticed all the same. */
+	return events ? events : EPOLLRDHUP;
+}
+
+static void
+update_watch(struct connection *connection)
+{
+	uint32_t events;
+	int fd, r;
+
+	if (connection->job || connection->phase == PHASE_GONE)
+		return;
+	events = wanted_events(connection);
+	/* Only while it connects may the library change to another socket. */
+	if (connection->phase != PHASE_CONNECTING &&
+	    events == connection->watch.events && connection->watch.fd >= 0)
+		return;
+	fd = nbd_aio_get_fd(connection->nbd);
+	if (fd < 0) {
+		connection_lose_by_library(connection, "connecting to");
+		return;
+	}
+	r = loop_watch(connection->loop, &connection->watch, fd, events);
+	if (r < 0)
+		lose_with_text(connection, "watching", strerror(-r), -r);
+}
+
+static const char *
+activity_of(const struct connection *connection)
+{
+	return connection->phase == PHASE_DATA ? "talking to"
+					       : connection->activity;
+}
+
+static bool
+has_ended(struct connection *connection)
+{
+	if (connection->job)
+		return false;
+	if (nbd_aio_is_dead(connection->nbd) > 0) {
+		if (connection->phase == PHASE_CLOSING)
+			finish_closing(connection);
+		else
+			connection_lose_by_library(connection,
+						   activity_of(connection));
+		return true;
+	}
+	if (nbd_aio_is_closed(connection->nbd) > 0) {
+		if (connection->phase == PHASE_CLOSING)
+			finish_closing(connection);
+		else
+			lose_with_text(connection, activity_of(connection),
+				       "the server closed the connection",
+				       ECONNRESET);
+		return true;
+	}
+	return false;
+}
+
+static void
+settle(struct message *message)
+{
+	struct connection *connection = container_of(message, struct connection,
+						     settle);
+
+	if (connection->phase == PHASE_GONE || has_ended(connection))
+		return;
+	if (connection->phase == PHASE_DATA)
+		on_settle_data(connection);
+	else if (connection->phase != PHASE_CLOSING)
+		on_settle_negotiation(connection);
+	if (connection->phase != PHASE_GONE)
+		update_watch(connection);
+}
+
+void
+connection_touch(struct connection *connection)
+{
+	loop_run_later(connection->loop, &connection->settle);
+}
+
+/* A hang-up counts as readable, so that the library reads what is left and
+ * then the end. */
+static void
+on_ready(struct watch *watch, uint32_t events)
+{
+	struct connection *connection = container_of(watch, struct connection,
+						     watch);
+	unsigned direction = nbd_aio_get_direction(connection->nbd);
+	const uint32_t hangup = EPOLLHUP | EPOLLERR | EPOLLRDHUP;
+
+	if (direction == 0 && (events & hangup)) {
+		if (connection->phase == PHASE_CLOSING)
+			finish_closing(connection);
+		else
+			lose_with_text(connection, connection->activity,
+				       "the server closed the connection",
+				       ECONNRESET);
+		return;
+	}
+	/* Failures show in the handle's state, which settle() looks at. */
+	if ((direction & LIBNBD_AIO_DIRECTION_READ) &&
+	    (events & (EPOLLIN | hangup)))
+		nbd_aio_notify_read(connection->nbd);
+	else if ((direction & LIBNBD_AIO_DIRECTION_WRITE) &&
+		 (events & (EPOLLOUT | hangup)))
+		nbd_aio_notify_write(connection->nbd);
+	/* At once: a later call of the library in this thread would replace
+	 * the text of its error. */
+	settle(&connection->settle);
+}
+
+static void
+on_release(struct message *message)
+{
+	struct connection *connection = container_of(message, struct connection,
+						     release);
+
+	loop_message_cancel(&connection->settle);
+	listing_done(&connection->listing);
+	endpoint_unref(connection->endpoint);
+	free(connection);
+}
+
+struct connection *
+connection_new(struct loop *loop, struct endpoint *endpoint,
+	       const struct connection_owner *owner, void *user)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection)
+		return NULL;
+	connection->id = next_id++;
+	connection->loop = loop;
+	connection->endpoint = endpoint_ref(endpoint);
+	connection->owner = owner;
+	connection->user = user;
+	connection->activity = "connecting to";
+	connection->since = loop_now(loop);
+	connection->watch = (struct watch){ .fd = -1, .on_ready = on_ready };
+	connection->timer.on_due = on_timer;
+	list_init(&connection->link);
+	list_init(&connection->parts);
+	list_init(&connection->answered);
+	loop_message_init(&connection->settle, settle);
+	loop_message_init(&connection->release, on_release);
+	return connection;
+}
+
+static void
+on_connector_done(struct connect_job *job)
+{
+	struct connection *connection = job->user;
+
+	if (!connection) {
+		/* Given up meanwhile. */
+		nbd_close(job->nbd);
+		return;
+	}
+	connection->job = NULL;
+	connection->nbd = job->nbd;
+	if (job->result < 0)
+		lose_with_text(connection, "connecting to",
+			       job->text ? job->text : "failed", job->errnum);
+	else
+		settle(&connection->settle);
+}
+
+static void
+start_here(struct connection *connection)
+{
+	/* A failure shows in the handle's state. */
+	if (endpoint_connect(connection->endpoint, connection->nbd) < 0 &&
+	    nbd_aio_is_created(connection->nbd) > 0) {
+		connection_lose_by_library(connection, "connecting to");
+		return;
+	}
+	settle(&connection->settle);
+}
+
+static void
+on_start(struct message *message)
+{
+	struct connection *connection = container_of(message, struct connection,
+						     settle);
+
+	connection->settle.run = settle;
+	if (connection->phase == PHASE_GONE)
+		return;
+	connection->nbd = nbd_create();
+	if (!connection->nbd ||
+	    endpoint_prepare(connection->endpoint, connection->nbd) < 0) {
+		connection_lose_by_library(connection, "preparing to reach");
+		return;
+	}
+	if (!endpoint_needs_lookup(connection->endpoint)) {
+		start_here(connection);
+		return;
+	}
+	connection->job = connector_start(connection->loop,
+					  connection->endpoint, connection->nbd,
+					  on_connector_done, connection);
+	if (!connection->job)
+		lose_with_text(connection, "starting a thread to look up",
+			       strerror(errno), errno);
+	else
+		connection->nbd = NULL;
+}
+
+void
+connection_start(struct connection *connection, uint64_t deadline)
+{
+	connection_set_deadline(connection, deadline, "connecting to");
+	connection->settle.run = on_start;
+	loop_run_later(connection->loop, &connection->settle);
+}
+
+void
+connection_set_deadline(struct connection *connection, uint64_t deadline,
+			const char *activity)
+{
+	connection->activity = activity;
+	if (loop_set_timer(connection->loop, &connection->timer, deadline) < 0)
+		log_error("no memory for a timer: a deadline is not kept");
+}
+
+void
+connection_clear_deadline(struct connection *connection)
+{
+	loop_stop_timer(connection->loop, &connection->timer);
+}
+
+void
+connection_close(struct connection *connection)
+{
+	int r = -1;
+
+	if (connection->phase == PHASE_DATA)
+		r = nbd_aio_disconnect(connection->nbd, 0);
+	else if (connection->phase == PHASE_NEGOTIATING)
+		r = nbd_aio_opt_abort(connection->nbd);
+	set_phase(connection, PHASE_CLOSING);
+	connection_set_deadline(
+		connection,
+		r < 0 ? 0 : loop_now(connection->loop) + GOODBYE_PATIENCE,
+		"closing");
+	connection_touch(connection);
+}
+
+void
+connection_free(struct connection *connection)
+{
+	if (!connection)
+		return;
+	if (connection->phase != PHASE_GONE)
+		close_handle(connection);
+	loop_run_later(connection->loop, &connection->release);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Parts on a connection: out through nbd_aio_*, back through a completion
+ * callback, which runs inside the library and so only moves the part to the
+ * list of answered ones.
+ */
+#include <errno.h>
+#include <libnbd.h>
+#include <string.h>
+
+#include "daemon/core/block_status.h"
+#include "daemon/core/connection_private.h"
+
+/* Sizes on the wire without payload, for the counters: NBD §Request message,
+ * §Simple reply message. */
+#define REQUEST_SIZE 28
+#define REPLY_SIZE   16
+
+/* The load that a command means to a connection, in bytes. */
+static uint64_t
+weight(const struct part *part)
+{
+	bool has_payload = part->command == REQUEST_READ ||
+			   part->command == REQUEST_WRITE;
+
+	return has_payload ? part->length + 512 : 512;
+}
+
+static int
+on_complete(void *user, int *error)
+{
+	struct part *part = user;
+
+	/* A handle that is closed may tell twice what was not retired. */
+	if (part->errnum < 0) {
+		part->errnum = *error;
+		list_remove(&part->link);
+		list_append(&part->connection->answered, &part->link);
+	}
+	return 0;
+}
+
+static int
+on_extents(void *user, const char *context, uint64_t offset, uint32_t *entries,
+	   size_t n_entries, int *error)
+{
+	const struct part *part = user;
+	int r;
+
+	if (!part->request)
+		return 0;
+	r = block_status_collect(part->request, context, offset, entries,
+				 n_entries / 2);
+	if (r < 0 && *error == 0)
+		*error = -r;
+	return r;
+}
+
+static int64_t
+issue(struct nbd_handle *nbd, struct part *part)
+{
+	nbd_completion_callback done = { .callback = on_complete,
+					 .user_data = part };
+	nbd_extent_callback extents = { .callback = on_extents,
+					.user_data = part };
+
+	switch (part->command) {
+	case REQUEST_READ:
+		return nbd_aio_pread(nbd, part->data, part->length,
+				     part->offset, done, part->flags);
+	case REQUEST_WRITE:
+		return nbd_aio_pwrite(nbd, part->data, part->length,
+				      part->offset, done, part->flags);
+	case REQUEST_FLUSH:
+		return nbd_aio_flush(nbd, done, part->flags);
+	case REQUEST_TRIM:
+		return nbd_aio_trim(nbd, part->length, part->offset, done,
+				    part->flags);
+	case REQUEST_CACHE:
+		return nbd_aio_cache(nbd, part->length, part->offset, done,
+				     part->flags);
+	case REQUEST_ZERO:
+		return nbd_aio_zero(nbd, part->length, part->offset, done,
+				    part->flags);
+	case REQUEST_BLOCK_STATUS:
+		return nbd_aio_block_status(nbd, part->length, part->offset,
+					    extents, done, part->flags);
+	}
+	return -1;
+}
+
+static void
+count_sent(struct connection *connection, const struct part *part)
+{
+	connection->in_flight++;
+	connection->bytes_in_flight += weight(part);
+	connection->bytes_sent += REQUEST_SIZE;
+	if (part->command == REQUEST_WRITE)
+		connection->bytes_sent += part->length;
+}
+
+static void
+count_answered(struct connection *connection, const struct part *part)
+{
+	connection->in_flight--;
+	connection->bytes_in_flight -= weight(part);
+	connection->bytes_received += REPLY_SIZE;
+	if (part->command == REQUEST_READ)
+		connection->bytes_received += part->length;
+	if (connection->in_flight == 0)
+		connection->idle_since = loop_now(connection->loop);
+}
+
+void
+connection_send(struct connection *connection, struct part *part)
+{
+	int64_t cookie;
+
+	part->connection = connection;
+	part->errnum = -1;
+	part->cookie = 0;
+	part->sent_at = loop_now(connection->loop);
+	list_append(&connection->parts, &part->link);
+	count_sent(connection, part);
+	cookie = issue(connection->nbd, part);
+	if (cookie < 0) {
+		/* Refused without being sent; the callback is not called. */
+		part->errnum = nbd_get_errno() ? nbd_get_errno() : EINVAL;
+		list_remove(&part->link);
+		list_append(&connection->answered, &part->link);
+	} else {
+		part->cookie = (uint64_t)cookie;
+	}
+	connection_touch(connection);
+}
+
+/* Lets the library forget the command, which is also when it notices a read
+ * that came short. The outcome, with a text unless it is success. */
+static int
+retire(struct connection *connection, const struct part *part,
+       const char **text)
+{
+	int r;
+
+	*text = strerror(part->errnum);
+	if (part->cookie == 0)
+		return part->errnum;
+	r = nbd_aio_command_completed(connection->nbd, part->cookie);
+	if (r >= 0)
+		return part->errnum;
+	*text = nbd_get_error();
+	return nbd_get_errno() ? nbd_get_errno() : EIO;
+}
+
+void
+connection_retire_parts(struct connection *connection)
+{
+	struct list *link;
+
+	while (connection->phase == PHASE_DATA &&
+	       (link = list_take_first(&connection->answered))) {
+		struct part *part = container_of(link, struct part, link);
+		const char *text;
+		int errnum = retire(connection, part, &text);
+
+		part->errnum = errnum;
+		count_answered(connection, part);
+		connection->owner->on_part(connection, part,
+					   errnum ? PART_FAILED : PART_DONE,
+					   text);
+	}
+}
+
+static enum part_outcome
+last_outcome(const struct part *part)
+{
+	if (part->errnum == 0)
+		return PART_DONE;
+	/* That is what the library answers for those still in flight; no
+	 * server can send it. */
+	if (part->errnum < 0 || part->errnum == ENOTCONN)
+		return PART_LOST;
+	/* Refused by the library because the handle was dead already. */
+	if (part->cookie == 0)
+		return PART_LOST;
+	return PART_FAILED;
+}
+
+void
+connection_lose_parts(struct connection *connection, const char *text)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&connection->parts)))
+		list_append(&connection->answered, link);
+	while ((link = list_take_first(&connection->answered))) {
+		struct part *part = container_of(link, struct part, link);
+		enum part_outcome outcome = last_outcome(part);
+
+		count_answered(connection, part);
+		connection->owner->on_part(
+			connection, part, outcome,
+			outcome == PART_FAILED ? strerror(part->errnum) : text);
+	}
+}

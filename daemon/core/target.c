@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The queue: requests arrive, wait for a connection, and end. What happens to
+ * their parts in between is in dispatch.c.
+ */
+#include "daemon/core/target.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/block_status.h"
+#include "daemon/core/check.h"
+#include "daemon/core/client.h"
+#include "daemon/core/dispatch.h"
+
+#define MAX_SPARE_PARTS 256
+
+/* Ends requests whose caller has gone, if they have not been sent. */
+static void
+on_cancel(struct message *message)
+{
+	struct request_target *target = container_of(
+		message, struct request_target, cancel);
+
+	target->is_cancel_sent = false;
+	list_for_each_safe(link, &target->waiting) {
+		struct request *request = container_of(link, struct request,
+						       link);
+
+		if (!request->is_cancelled || !list_is_empty(&request->parts))
+			continue;
+		failure_set(&request->failure, ECANCELED, FAILURE_TIMEOUT,
+			    "%s: the caller has gone",
+			    request_command_name(request->command));
+		dispatch_abandon(target, request);
+	}
+}
+
+void
+target_init(struct request_target *target, struct loop *loop, const char *name)
+{
+	target->loop = loop;
+	target->name = name;
+	list_init(&target->connections);
+	list_init(&target->waiting);
+	list_init(&target->running);
+	list_init(&target->retries);
+	list_init(&target->spare_parts);
+	loop_message_init(&target->dispatch, dispatch_run);
+	target->cancel.run = on_cancel;
+}
+
+void
+target_done(struct request_target *target)
+{
+	struct list *link;
+
+	loop_message_cancel(&target->dispatch);
+	while ((link = list_take_first(&target->spare_parts)))
+		free(container_of(link, struct part, link));
+	export_info_done(&target->export);
+	failure_done(&target->closed_because);
+	failure_done(&target->last_failure);
+}
+
+bool
+target_is_idle(const struct request_target *target)
+{
+	return list_is_empty(&target->waiting) &&
+	       list_is_empty(&target->running);
+}
+
+void
+target_dispatch_later(struct request_target *target)
+{
+	loop_run_later(target->loop, &target->dispatch);
+}
+
+static void
+count_outcome(struct request_target *target, const struct request *request)
+{
+	if (request->failure.errnum) {
+		target->errors++;
+		return;
+	}
+	switch (request->command) {
+	case REQUEST_READ:
+		target->reads++;
+		target->bytes_read += request->length;
+		break;
+	case REQUEST_WRITE:
+		target->writes++;
+		target->bytes_written += request->length;
+		break;
+	case REQUEST_FLUSH:
+	case REQUEST_TRIM:
+	case REQUEST_CACHE:
+	case REQUEST_ZERO:
+	case REQUEST_BLOCK_STATUS:
+		target->others++;
+		break;
+	}
+}
+
+/* Bytes that were written are not needed any more; a read that failed has
+ * brought nothing. */
+static void
+settle_payload(struct request *request)
+{
+	if (request->command == REQUEST_WRITE || request->failure.errnum)
+		buffer_release(&request->payload);
+}
+
+void
+target_finish(struct request_target *target, struct request *request)
+{
+	bool held_owner = request->holds_owner;
+
+	loop_stop_timer(target->loop, &request->timer);
+	list_remove(&request->link);
+	count_outcome(target, request);
+	if (request->failure.errnum) {
+		request->failure.maybe_applied = request->may_be_applied;
+		if (!request->failure.volume)
+			failure_set_place(&request->failure, target->name,
+					  request->failure.endpoint);
+	}
+	settle_payload(request);
+	block_status_done(request);
+	if (request->client)
+		request->client->requests_in_flight--;
+	request->on_done(request);
+	if (target_is_idle(target) && target->on_idle)
+		target->on_idle(target);
+	if (held_owner)
+		target->on_release(target);
+}
+
+static void
+on_deadline(struct timer *timer)
+{
+	struct request *request = container_of(timer, struct request, timer);
+
+	dispatch_expire(request->target, request);
+}
+
+static void
+prepare(struct request *request)
+{
+	request->timer.on_due = on_deadline;
+	list_init(&request->link);
+	list_init(&request->parts);
+	if (request->client)
+		request->client->requests_in_flight++;
+}
+
+static void
+enqueue(struct request_target *target, struct request *request)
+{
+	if (!request->deadline)
+		request->deadline = loop_now(target->loop) +
+				    target->request_timeout;
+	if (loop_set_timer(target->loop, &request->timer, request->deadline) <
+	    0) {
+		failure_set(&request->failure, ENOMEM, FAILURE_LIMIT,
+			    "%s: out of memory",
+			    request_command_name(request->command));
+		target_finish(target, request);
+		return;
+	}
+	list_append(&target->waiting, &request->link);
+	target->n_waiting++;
+	target_dispatch_later(target);
+}
+
+void
+target_submit(struct request_target *target, struct request *request)
+{
+	prepare(request);
+	if (target->is_closed) {
+		failure_copy(&request->failure, &target->closed_because);
+		target_finish(target, request);
+	} else if (check_form(request) < 0) {
+		target_finish(target, request);
+	} else {
+		enqueue(target, request);
+	}
+}
+
+void
+target_admit(struct request_target *target, struct request *request)
+{
+	request->target = target;
+	prepare(request);
+	enqueue(target, request);
+}
+
+void
+target_add_connection(struct request_target *target,
+		      struct connection *connection)
+{
+	list_append(&target->connections, &connection->link);
+	target->n_connections++;
+	target_dispatch_later(target);
+}
+
+void
+target_remove_connection(struct request_target *target,
+			 struct connection *connection)
+{
+	list_remove(&connection->link);
+	target->n_connections--;
+}
+
+/* Requests that were checked against another size. */
+static void
+fail_beyond(struct request_target *target, struct list *requests)
+{
+	list_for_each_safe(link, requests) {
+		struct request *request = container_of(link, struct request,
+						       link);
+
+		if (!request->is_started || request->end <= target->export.size)
+			continue;
+		failure_set(&request->failure, EIO, FAILURE_INVALID,
+			    "%s: the export has shrunk to %" PRIu64
+			    " bytes while the request waited",
+			    request_command_name(request->command),
+			    target->export.size);
+		dispatch_abandon(target, request);
+	}
+}
+
+int
+target_set_export(struct request_target *target,
+		  const struct export_info *export)
+{
+	int r = export_info_copy(&target->export, export);
+
+	if (r < 0)
+		return r;
+	target->has_export = true;
+	fail_beyond(target, &target->waiting);
+	fail_beyond(target, &target->running);
+	return 0;
+}
+
+void
+request_cancel(struct request *request)
+{
+	struct request_target *target = request->target;
+
+	request->is_cancelled = true;
+	if (!atomic_exchange(&target->is_cancel_sent, true))
+		loop_send(target->loop, &target->cancel);
+}
+
+void
+target_close(struct request_target *target, const struct failure *why)
+{
+	if (!target->is_closed)
+		failure_copy(&target->closed_because, why);
+	target->is_closed = true;
+}
+
+static void
+fail_list(struct request_target *target, struct list *requests,
+	  const struct failure *why)
+{
+	list_for_each_safe(link, requests) {
+		struct request *request = container_of(link, struct request,
+						       link);
+
+		failure_copy(&request->failure, why);
+		dispatch_abandon(target, request);
+	}
+}
+
+void
+target_fail_all(struct request_target *target, const struct failure *why)
+{
+	fail_list(target, &target->waiting, why);
+	fail_list(target, &target->running, why);
+}
+
+struct part *
+target_take_part(struct request_target *target)
+{
+	struct list *link = list_take_first(&target->spare_parts);
+
+	if (!link)
+		return calloc(1, sizeof(struct part));
+	target->n_spare_parts--;
+	return container_of(link, struct part, link);
+}
+
+void
+target_give_part(struct request_target *target, struct part *part)
+{
+	if (target->n_spare_parts >= MAX_SPARE_PARTS) {
+		free(part);
+		return;
+	}
+	*part = (struct part){ 0 };
+	list_prepend(&target->spare_parts, &part->link);
+	target->n_spare_parts++;
+}

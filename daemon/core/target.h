@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where requests go: a queue in front of connections that serve the same
+ * export. A volume has one, with all the connections of its pool; a session
+ * has one, with its single connection. It owns the life of a request from the
+ * queue to on_done: validate, lease a connection, send, retry, finish.
+ * Everything on the loop's thread, but for the numbers that are atomic.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "daemon/core/connection.h"
+#include "daemon/core/export.h"
+#include "daemon/core/part.h"
+#include "daemon/core/request.h"
+
+struct request_target {
+	struct loop *loop;
+	/* The volume's name, or the endpoint: for messages. */
+	const char *name;
+	/* Ready connections. */
+	struct list connections;
+	unsigned n_connections;
+	/* Requests not handed out completely, in order of arrival. */
+	struct list waiting;
+	/* All handed out, and some part of it unanswered. */
+	struct list running;
+	/* Parts whose connection was lost. */
+	struct list retries;
+	struct list spare_parts;
+	unsigned n_spare_parts;
+	struct message dispatch;
+	/* Some caller has gone. */
+	struct message cancel;
+	atomic_bool is_cancel_sent;
+
+	/* Unset: no connection has been ready yet, and requests wait. */
+	bool has_export;
+	struct export_info export;
+	bool is_read_only;
+	/* Parts of a lost connection are sent again; else they fail. */
+	bool retries_parts;
+	/* New requests are refused with a copy of this. */
+	bool is_closed;
+	struct failure closed_because;
+	unsigned in_flight_limit;
+	uint64_t request_timeout;
+	/* Why there is no connection, for requests that run into their
+	 * deadline. */
+	struct failure last_failure;
+	/* A write was acknowledged since the last flush. */
+	bool is_dirty;
+
+	/* For the owner. May be NULL. */
+	void (*on_dispatched)(struct request_target *target);
+	/* Nothing waits or runs any more. */
+	void (*on_idle)(struct request_target *target);
+	/* A request that holds the owner is done. */
+	void (*on_release)(struct request_target *target);
+
+	/* Read by other threads. */
+	atomic_uint n_waiting;
+	atomic_uint n_running;
+	atomic_ullong reads;
+	atomic_ullong writes;
+	atomic_ullong others;
+	atomic_ullong bytes_read;
+	atomic_ullong bytes_written;
+	atomic_ullong errors;
+	atomic_ullong n_retries;
+};
+
+/* TARGET is all zero. NAME must stay. */
+void target_init(struct request_target *target, struct loop *loop,
+		 const char *name);
+/* No request is left, no connection either. */
+void target_done(struct request_target *target);
+
+/* A request arrives, whose target is set already. Its on_done may follow from
+ * within. */
+void target_submit(struct request_target *target, struct request *request);
+
+/* The same for a request of the daemon's own, which enters a closed target
+ * too. */
+void target_admit(struct request_target *target, struct request *request);
+
+/* CONNECTION, in PHASE_DATA, joins or leaves. */
+void target_add_connection(struct request_target *target,
+			   struct connection *connection);
+void target_remove_connection(struct request_target *target,
+			      struct connection *connection);
+
+/* What the export is, from now on. 0 or -ENOMEM. */
+int target_set_export(struct request_target *target,
+		      const struct export_info *export);
+
+/* From connection_owner.on_part. */
+void target_on_part(struct request_target *target, struct part *part,
+		    enum part_outcome outcome, const char *text);
+
+/* Hands out what waits, before the loop sleeps. */
+void target_dispatch_later(struct request_target *target);
+
+/* Refuses new requests from now on; those there are may finish. */
+void target_close(struct request_target *target, const struct failure *why);
+/* Ends all requests now, with a copy of WHY. */
+void target_fail_all(struct request_target *target, const struct failure *why);
+bool target_is_idle(const struct request_target *target);
+
+/* The connection with the fewest bytes in flight that has room for one more
+ * part, or NULL. */
+struct connection *target_choose(const struct request_target *target);
