@@ -176,6 +176,13 @@ enqueue(struct request_target *target, struct request *request)
 }
 
 void
+target_refuse(struct request_target *target, struct request *request)
+{
+	prepare(request);
+	target_finish(target, request);
+}
+
+void
 target_submit(struct request_target *target, struct request *request)
 {
 	prepare(request);

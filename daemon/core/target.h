@@ -88,6 +88,9 @@ void target_submit(struct request_target *target, struct request *request);
  * too. */
 void target_admit(struct request_target *target, struct request *request);
 
+/* Ends a request that was not submitted, with the failure it has. */
+void target_refuse(struct request_target *target, struct request *request);
+
 /* CONNECTION, in PHASE_DATA, joins or leaves. */
 void target_add_connection(struct request_target *target,
 			   struct connection *connection);

@@ -80,8 +80,8 @@ volume_name(const struct volume *volume)
 	return volume->name;
 }
 
-static bool
-may_write(struct volume *volume, const struct client *client)
+bool
+volume_may_write(struct volume *volume, const struct client *client)
 {
 	SCOPED_LOCK(&volume->lock);
 
@@ -106,7 +106,7 @@ volume_submit(struct volume *volume, struct request *request)
 	request->target = &volume->target;
 	request->message.run = on_request;
 	if (request_command_writes(request->command) &&
-	    !may_write(volume, request->client)) {
+	    !volume_may_write(volume, request->client)) {
 		failure_set(&request->failure, EPERM, FAILURE_PERMISSION,
 			    "%s: volume %s is read-only for this caller",
 			    request_command_name(request->command),

@@ -112,8 +112,9 @@ void volume_shut(struct volume *volume, uint64_t deadline);
 /* Who may use it changes; the connections stay. Any thread. */
 void volume_set_access(struct volume *volume, struct volume_settings *settings);
 
-/* May the client know of it? Any thread. */
+/* May the client know of it, and may it write? Any thread. */
 bool volume_is_visible(struct volume *volume, const struct client *client);
+bool volume_may_write(struct volume *volume, const struct client *client);
 
 /* On the loop's thread: what pool.c tells. */
 void volume_on_ready(struct volume *volume);
