@@ -21,7 +21,8 @@
 
 /*
  * The message as gRPC sends it. MESSAGE is any protobuf-c message; bytes of its
- * strings that are not UTF-8 become '?'. The caller destroys the result with grpc_byte_buffer_destroy(). Aborts without memory.
+ * strings that are not UTF-8 become '?'. The caller destroys the result with
+ * grpc_byte_buffer_destroy(). Aborts without memory.
  */
 grpc_byte_buffer *codec_encode(const void *message);
 
