@@ -38,7 +38,7 @@ FORBIDDEN = {
     LIB + "engine/": [(r"<poll\.h>|<threads\.h>",
                        "engine never locks and never waits")],
     "proto/": [(r"<libnbd\.h>", "proto is not tied to the library")],
-    "cli/": [(r"<libnbd\.h>", "only --direct knows the library")],
+    "cli/": [(r"<libnbd\.h>", "of nbdctl only --direct knows the library")],
     "cli/direct": [],
 }
 
