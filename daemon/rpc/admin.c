@@ -10,6 +10,7 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/volume.h"
 #include "daemon/rpc/convert.h"
 #include "daemon/rpc/handlers.h"

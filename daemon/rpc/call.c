@@ -18,6 +18,7 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/volume.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/server_private.h"

@@ -7,6 +7,7 @@
 
 #include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
 #include "daemon/rpc/convert.h"
 #include "proto/rpc_limits.h"
 

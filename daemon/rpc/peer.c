@@ -23,7 +23,9 @@
 #include "common/cleanup.h"
 #include "common/list.h"
 #include "daemon/core/client.h"
+#include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/dispatch.h"
 #include "daemon/rpc/server_private.h"
@@ -85,6 +87,7 @@ on_accept(struct rpc_event *event, bool ok)
 	struct rpc_accept accepted = *accept;
 
 	if (ok) {
+		atomic_store(&peer->has_called, true);
 		request_next_call(peer);
 		rpc_dispatch(peer, &accepted);
 		return;
@@ -183,6 +186,7 @@ rpc_peer_new(struct rpc_server *rpc, int fd,
 	pthread_mutex_init(&peer->lock, NULL);
 	peer->rpc = rpc;
 	peer->watch_fd = -1;
+	peer->since = clock_now();
 	rpc_server_count_peer(rpc, 1);
 	peer->client = client_new(rpc->daemon, identity);
 	error = peer->client || errno == EUSERS ? 0 : -errno;

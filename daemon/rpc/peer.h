@@ -39,6 +39,9 @@ struct rpc_peer {
 	 * call of this one is answered so. */
 	struct client *client;
 	grpc_server *server;
+	/* CLOCK_MONOTONIC, ns. */
+	uint64_t since;
+	atomic_bool has_called;
 
 	/* A duplicate of the socket, watched for the client's end; main thread
 	 * alone. */

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "daemon/config/configuration.h"
 #include "daemon/core/daemon.h"
+#include "daemon/core/loop.h"
 #include "daemon/rpc/event.h"
 #include "daemon/rpc/log.h"
 #include "daemon/rpc/peer.h"
@@ -30,6 +32,10 @@
 /* Connections above max_clients that are told why they are not served; beyond
  * these they are closed without a word. */
 #define REFUSED_PEERS_MAX 64
+
+/* A connection that has made no call for so long after it came is closed, a
+ * gRPC client connects again when it needs to: ns. */
+#define SILENCE_MAX 60000000000ull
 
 static void *
 run_queue(void *user)
@@ -64,14 +70,23 @@ read_limits(struct rpc_server *rpc)
 }
 
 static int
+watch(struct rpc_server *rpc, int *fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = fd };
+
+	return *fd < 0 ? -1
+		       : epoll_ctl(rpc->epoll_fd, EPOLL_CTL_ADD, *fd, &event);
+}
+
+static int
 open_descriptors(struct rpc_server *rpc)
 {
-	struct epoll_event event = { .events = EPOLLIN };
-
 	rpc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	rpc->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (rpc->epoll_fd < 0 || rpc->wake_fd < 0 ||
-	    epoll_ctl(rpc->epoll_fd, EPOLL_CTL_ADD, rpc->wake_fd, &event) < 0)
+	rpc->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				       TFD_CLOEXEC | TFD_NONBLOCK);
+	if (rpc->epoll_fd < 0 || watch(rpc, &rpc->wake_fd) < 0 ||
+	    watch(rpc, &rpc->timer_fd) < 0)
 		return -errno;
 	return 0;
 }
@@ -81,6 +96,7 @@ free_server(struct rpc_server *rpc)
 {
 	cleanup_close(&rpc->epoll_fd);
 	cleanup_close(&rpc->wake_fd);
+	cleanup_close(&rpc->timer_fd);
 	pthread_cond_destroy(&rpc->no_peers);
 	pthread_mutex_destroy(&rpc->lock);
 	free(rpc);
@@ -102,7 +118,7 @@ rpc_server_new(struct daemon *daemon)
 	if (!rpc)
 		return NULL;
 	rpc->daemon = daemon;
-	rpc->epoll_fd = rpc->wake_fd = -1;
+	rpc->epoll_fd = rpc->wake_fd = rpc->timer_fd = -1;
 	pthread_mutex_init(&rpc->lock, NULL);
 	pthread_cond_init(&rpc->no_peers, NULL);
 	list_init(&rpc->peers);
@@ -155,47 +171,6 @@ is_drained(struct rpc_server *rpc)
 	return rpc->is_draining && rpc->n_peers == 0;
 }
 
-void
-rpc_server_dispatch(struct rpc_server *rpc)
-{
-	struct epoll_event events[EVENTS_PER_TURN];
-	eventfd_t count;
-	int n = epoll_wait(rpc->epoll_fd, events, EVENTS_PER_TURN, 0);
-
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr)
-			rpc_peer_close(events[i].data.ptr);
-		else
-			eventfd_read(rpc->wake_fd, &count);
-	}
-	if (rpc->on_drained && is_drained(rpc))
-		TAKE_PTR(rpc->on_drained)(rpc->drained_user);
-}
-
-static bool
-has_room(struct rpc_server *rpc)
-{
-	SCOPED_LOCK(&rpc->lock);
-
-	return !rpc->is_draining &&
-	       rpc->n_peers < rpc->max_clients + REFUSED_PEERS_MAX;
-}
-
-void
-rpc_server_accept(struct rpc_server *rpc, int fd,
-		  const struct client_identity *identity)
-{
-	int error;
-
-	if (!has_room(rpc)) {
-		close(fd);
-		return;
-	}
-	error = rpc_peer_new(rpc, fd, identity);
-	if (error < 0)
-		rpc_log_refused_peer(error, identity);
-}
-
 /* The peers with a reference each, so that ACT may run without the lock. */
 static void
 for_each_peer(struct rpc_server *rpc, void (*act)(struct rpc_peer *peer))
@@ -222,6 +197,85 @@ for_each_peer(struct rpc_server *rpc, void (*act)(struct rpc_peer *peer))
 		act(peer);
 		rpc_peer_unref(peer);
 	}
+}
+
+/* Sets the timer for when the silence of a peer that came now is too long. */
+static void
+set_timer(struct rpc_server *rpc)
+{
+	struct itimerspec when = { 0 };
+
+	if (rpc->is_timer_set)
+		return;
+	rpc->is_timer_set = true;
+	when.it_value.tv_sec = SILENCE_MAX / 1000000000u;
+	timerfd_settime(rpc->timer_fd, 0, &when, NULL);
+}
+
+static void
+close_if_silent(struct rpc_peer *peer)
+{
+	if (atomic_load(&peer->has_called))
+		return;
+	if (clock_now() - peer->since >= SILENCE_MAX)
+		rpc_peer_close(peer);
+	else
+		set_timer(peer->rpc);
+}
+
+static void
+on_timer(struct rpc_server *rpc)
+{
+	uint64_t count;
+
+	if (read(rpc->timer_fd, &count, sizeof(count)) < 0)
+		return;
+	rpc->is_timer_set = false;
+	for_each_peer(rpc, close_if_silent);
+}
+
+void
+rpc_server_dispatch(struct rpc_server *rpc)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+	eventfd_t count;
+	int n = epoll_wait(rpc->epoll_fd, events, EVENTS_PER_TURN, 0);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr == &rpc->wake_fd)
+			eventfd_read(rpc->wake_fd, &count);
+		else if (events[i].data.ptr != &rpc->timer_fd)
+			rpc_peer_close(events[i].data.ptr);
+	}
+	on_timer(rpc);
+	if (rpc->on_drained && is_drained(rpc))
+		TAKE_PTR(rpc->on_drained)(rpc->drained_user);
+}
+
+static bool
+has_room(struct rpc_server *rpc)
+{
+	SCOPED_LOCK(&rpc->lock);
+
+	return !rpc->is_draining &&
+	       rpc->n_peers < rpc->max_clients + REFUSED_PEERS_MAX;
+}
+
+void
+rpc_server_accept(struct rpc_server *rpc, int fd,
+		  const struct client_identity *identity)
+{
+	int error;
+
+	if (!has_room(rpc)) {
+		close(fd);
+		return;
+	}
+	error = rpc_peer_new(rpc, fd, identity);
+	if (error < 0)
+		rpc_log_refused_peer(error, identity);
+	else
+		set_timer(rpc);
 }
 
 void

@@ -23,10 +23,13 @@ struct rpc_server {
 	size_t max_message;
 	uint64_t max_bytes;
 
-	/* What the main loop polls: the peers' sockets, and wake_fd, which is
-	 * written when the last peer has gone. */
+	/* What the main loop polls: the peers' sockets, wake_fd, which is
+	 * written when the last peer has gone, and the timer that finds
+	 * clients who never say anything. */
 	int epoll_fd;
 	int wake_fd;
+	int timer_fd;
+	bool is_timer_set;
 	void (*on_drained)(void *user);
 	void *drained_user;
 

@@ -5,6 +5,7 @@
 #include "common/list.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/volume.h"
 #include "daemon/rpc/convert.h"
 #include "daemon/rpc/handlers.h"
