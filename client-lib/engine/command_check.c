@@ -60,8 +60,8 @@ check_flags(const struct nbd_handle *h, struct command_request *request)
 	if (!(h->config.strict & LIBNBD_STRICT_FLAGS))
 		wrong &= 0xffff0000;
 	if (wrong)
-		return fail(EINVAL, "%s: invalid value for flag: 0x%x",
-			    command_name(request->type), request->flags);
+		return fail(EINVAL, "flags: invalid value for flag: 0x%x",
+			    request->flags);
 
 	/* The payload's length is announced with extended headers, and only
 	 * there; the caller need not know. */
