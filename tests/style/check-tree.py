@@ -57,6 +57,8 @@ LONG_BY_NATURE = {LIB + "include/libnbd.h"}
 
 FOLDERS = ["common", "client-lib", "proto", "daemon", "cli", "systemd",
            "tests", "docs"]
+# Those that hold code; <systemd/...> is the system's.
+CODE_FOLDERS = ["common", "client-lib", "proto", "daemon", "cli", "tests"]
 WITH_LICENCE = (".c", ".h", ".py", ".sh", ".proto", ".map", "meson.build",
                 "meson_options.txt")
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
@@ -88,7 +90,7 @@ def check_includes(path, lines):
         for pattern, promise in rule_of(FORBIDDEN, path) or []:
             if re.search(pattern, target):
                 yield f"{path}:{number}: includes {target}: {promise}"
-        ours = target[1:-1].split("/")[0] in FOLDERS
+        ours = target[1:-1].split("/")[0] in CODE_FOLDERS
         if ours and target[0] == "<":
             yield f"{path}:{number}: {target}: ours go in quotes"
         elif target == '"libnbd.h"' or target.endswith('/libnbd.h"'):

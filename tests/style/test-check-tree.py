@@ -29,6 +29,8 @@ CASES = [
     ("daemon/a.c", C + '#include "client-lib/engine/handle.h"\n',
      "may include only"),
     ("daemon/a.c", C + "#include <libnbd.h>\n", None),
+    ("daemon/a.c", C + "#include <systemd/sd-daemon.h>\n", None),
+    ("daemon/a.c", C + "#include <proto/codec.h>\n", "in quotes"),
     ("daemon/a.c", C + '#include "client-lib/include/libnbd.h"\n',
      "<libnbd.h>"),
     ("cli/a.c", C + "#include <libnbd.h>\n", "nbdctl"),
