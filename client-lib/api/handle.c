@@ -6,20 +6,10 @@
 #include <errno.h>
 #include <libnbd.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client-lib/api/guard.h"
-
-static const char *
-next_handle_name(char *buffer, size_t size)
-{
-	static atomic_ulong n_handles;
-
-	snprintf(buffer, size, "nbd%lu", atomic_fetch_add(&n_handles, 1) + 1);
-	return buffer;
-}
 
 static bool
 debug_is_wished(void)
@@ -34,20 +24,12 @@ nbd_create(void)
 {
 	const char *outer_context = error_context();
 	struct nbd_handle *h;
-	char name[32];
 
 	error_set_context(__func__);
 	h = handle_new();
 	if (h) {
 		h->magic = HANDLE_MAGIC;
 		h->debug.is_enabled = debug_is_wished();
-		if (string_replace(&h->debug.handle_name,
-				   next_handle_name(name, sizeof(name))) < 0) {
-			fail(errno, "strdup");
-			handle_free(TAKE_PTR(h));
-		}
-	}
-	if (h) {
 		api_publish(h);
 		debug_log(&h->debug, "allocated the handle (%zu bytes)",
 			  sizeof(*h));
@@ -68,7 +50,6 @@ nbd_close(struct nbd_handle *h)
 	debug_log(&h->debug, "closing handle");
 	/* What is yet to be said goes to standard error. */
 	closure_release(h->debug.callback);
-	h->magic = 0;
 	handle_free(h);
 	error_set_context(outer_context);
 }

@@ -60,8 +60,10 @@ handle_free(struct nbd_handle *h)
 	receive_done(&h->receive);
 	export_info_done(&h->export);
 	config_done(&h->config);
-	free(h->connection_state);
 	debug_done(&h->debug);
 	pthread_mutex_destroy(&h->lock);
+	/* Whoever still uses it shall be told; volatile, or the compiler
+	 * leaves out a store to what is about to be freed. */
+	*(volatile uint32_t *)&h->magic = 0;
 	free(h);
 }

@@ -44,7 +44,6 @@ struct nbd_handle {
 	pthread_mutex_t lock;
 	_Atomic uint32_t published; /* for lock-free readers */
 	_Atomic uintptr_t private_data;
-	char *connection_state; /* the text nbd_connection_state() returned */
 
 	struct debug_sink debug; /* has the handle's name */
 	struct config config;

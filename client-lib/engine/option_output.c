@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-lib/engine/option_table.h"
+#include "client-lib/engine/option.h"
 #include "common/byteorder.h"
 
 void
