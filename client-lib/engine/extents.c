@@ -35,8 +35,8 @@ extents_begin(struct extents *extents, const struct nbd_handle *h,
 				: 0;
 	extents->length = 0;
 	extents->context_id = context_id;
-	if (command->flags & NBD_CMD_FLAG_REQ_ONE &&
-	    command->count < extents->room)
+	extents->is_single = command->flags & NBD_CMD_FLAG_REQ_ONE;
+	if (extents->is_single && command->count < extents->room)
 		extents->room = command->count;
 }
 
@@ -116,7 +116,7 @@ extents_take(struct extents *extents, uint64_t length, uint64_t status)
 		return;
 	}
 	append(extents, length, status);
-	if (extents->length >= extents->asked)
+	if (extents->length >= extents->asked || extents->is_single)
 		extents->is_over = true;
 }
 

@@ -19,6 +19,7 @@ struct extents {
 	size_t n_items;
 	size_t capacity; /* in bytes */
 	bool is_wide;    /* the callback takes 64-bit extents */
+	bool is_single;  /* no more than one was asked for */
 	bool is_over;    /* no further descriptor is taken */
 	int error;       /* of the chunk, 0 if it makes sense */
 	uint64_t asked;  /* bytes that may be described, */

@@ -59,6 +59,15 @@ compact(struct receive *receive)
 	receive->end = n;
 }
 
+/* EXPORT_NAME has no reply that could say no. */
+static const char *
+hint(const struct nbd_handle *h)
+{
+	return h->state == STATE_EXPORT_NAME
+		       ? "; it may not have the export, or require TLS"
+		       : "";
+}
+
 enum step
 receive_need(struct nbd_handle *h, size_t count, const uint8_t **bytes)
 {
@@ -75,17 +84,13 @@ receive_need(struct nbd_handle *h, size_t count, const uint8_t **bytes)
 		if (n == STREAM_AGAIN)
 			return STEP_BLOCKED;
 		if (n == STREAM_FAILED)
-			return dead(h, errno, "recv: while %s",
-				    engine_state_description(h));
+			return dead(h, errno, "recv: while %s%s",
+				    engine_state_description(h), hint(h));
 		if (n == 0)
 			return dead(h, ENOTCONN,
 				    "recv: server disconnected unexpectedly "
 				    "while %s%s",
-				    engine_state_description(h),
-				    h->state == STATE_EXPORT_NAME
-					    ? "; it may not have the export, "
-					      "or require TLS"
-					    : "");
+				    engine_state_description(h), hint(h));
 		receive->end += (size_t)n;
 		h->stats.bytes_received += (uint64_t)n;
 	}

@@ -220,6 +220,9 @@ dead_as_recorded(struct nbd_handle *h)
 	int errnum = error_last_errno();
 
 	debug_log(&h->debug, "handle dead: %s", error_last_text());
+	/* The command whose reply broke the protocol shares its error. */
+	if (errnum == EPROTO && h->receive.command)
+		command_fail(h->receive.command, EPROTO);
 	leave(h, STATE_DEAD, errnum ? errnum : ENOTCONN);
 	return STEP_FAILED;
 }

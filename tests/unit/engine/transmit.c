@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When requests leave, together with what, and how the connection ends. */
+#include <errno.h>
+#include <libnbd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/byteorder.h"
+#include "tests/unit/engine/peer.h"
+
+static char buffer[4096];
+
+/* How many bytes the client has sent since the last time. */
+static size_t
+n_heard(struct peer *peer)
+{
+	static uint8_t heard[1 << 20];
+
+	return peer_hear(peer, heard, sizeof(heard));
+}
+
+static void
+a_lone_request_leaves_at_once_and_others_wait_for_company(void **state)
+{
+	struct peer *peer = *state;
+
+	peer_get_ready(peer, false);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_READ);
+
+	peer_read(peer, buffer, 512, 0, NULL);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(n_heard(peer), 0);
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_BOTH);
+	assert_int_equal(peer_state(peer), PUBLIC_READY);
+	assert_int_equal(command_in_flight_count(peer->h), 3);
+
+	assert_int_equal(engine_notify_write(peer->h), 0);
+	assert_int_equal(n_heard(peer), 2 * NBD_REQUEST_SIZE);
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_READ);
+}
+
+static void
+polling_and_reading_send_what_waits(void **state)
+{
+	struct peer *peer = *state;
+
+	peer_get_ready(peer, false);
+	peer_read(peer, buffer, 512, 0, NULL);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(engine_notify_read(peer->h), 0);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
+}
+
+static void
+enough_requests_leave_without_being_asked(void **state)
+{
+	struct peer *peer = *state;
+
+	peer_get_ready(peer, false);
+	for (int i = 0; i < 1 + TRANSMIT_ENOUGH; i++)
+		peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(n_heard(peer),
+			 (1 + TRANSMIT_ENOUGH) * NBD_REQUEST_SIZE);
+}
+
+/* Small and larger payloads, side by side and by reference. */
+static void
+payloads_follow_their_headers(void **state)
+{
+	static const size_t sizes[] = { 1,     512,    2047, 2048,
+					70000, 131072, 100,  200000 };
+	enum {
+		N = sizeof(sizes) / sizeof(sizes[0])
+	};
+	struct peer *peer = *state;
+	uint8_t *payloads[N];
+	uint64_t cookies[N];
+
+	peer_get_ready(peer, false);
+	for (size_t i = 0; i < N; i++) {
+		payloads[i] = malloc(sizes[i]);
+		assert_non_null(payloads[i]);
+		memset(payloads[i], 'a' + (int)i, sizes[i]);
+		cookies[i] = peer_write(peer, payloads[i], sizes[i], i * 4096,
+					NULL);
+	}
+	for (size_t i = 0; i < N; i++) {
+		uint8_t header[NBD_REQUEST_SIZE];
+		uint8_t *heard = malloc(sizes[i]);
+		size_t n = 0;
+
+		assert_non_null(heard);
+		while (n < sizeof(header)) {
+			engine_flush(peer->h);
+			engine_notify_write(peer->h);
+			n += peer_hear(peer, header + n, sizeof(header) - n);
+		}
+		assert_int_equal(load_be64(header + 8), cookies[i]);
+		assert_int_equal(load_be64(header + 16), i * 4096);
+		assert_int_equal(load_be32(header + 24), sizes[i]);
+		for (n = 0; n < sizes[i];) {
+			n += peer_hear(peer, heard + n, sizes[i] - n);
+			engine_notify_write(peer->h);
+		}
+		assert_memory_equal(heard, payloads[i], sizes[i]);
+		free(heard);
+	}
+	for (size_t i = 0; i < N; i++)
+		free(payloads[i]);
+}
+
+/* Submits a write that the socket cannot take whole. */
+static uint64_t
+write_too_much(struct peer *peer, struct outcome *outcome)
+{
+	static uint8_t bulk[1 << 20];
+	const int small = 4096;
+	uint64_t cookie;
+
+	setsockopt(engine_fd(peer->h), SOL_SOCKET, SO_SNDBUF, &small,
+		   sizeof(small));
+	cookie = peer_write(peer, bulk, sizeof(bulk), 0, outcome);
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(peer_state(peer), PUBLIC_PROCESSING);
+	assert_string_equal(engine_state_name(peer->h), "PROCESSING");
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_BOTH);
+	return cookie;
+}
+
+/* hostile.md 112 */
+static void
+an_early_answer_counts_once_the_payload_has_left(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcome = peer_outcomes(peer, 1);
+	uint64_t cookie;
+
+	peer_get_ready(peer, false);
+	cookie = write_too_much(peer, outcome);
+	peer_put_simple(peer, 28, cookie);
+	peer_say(peer);
+	assert_int_equal(outcome->n_calls, 0);
+	while (n_heard(peer) > 0)
+		assert_int_equal(engine_notify_write(peer->h), 0);
+	assert_int_equal(outcome->n_calls, 1);
+	assert_int_equal(outcome->error, ENOSPC);
+	assert_int_equal(peer_state(peer), PUBLIC_READY);
+}
+
+/* hostile.md 105 */
+static void
+replies_are_received_while_sending_is_blocked(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcome = peer_outcomes(peer, 1);
+	uint64_t cookie;
+
+	peer_get_ready(peer, false);
+	cookie = peer_read(peer, buffer, 512, 0, outcome);
+	write_too_much(peer, NULL);
+	peer_put_simple(peer, 0, cookie);
+	peer_put_zeroes(peer, 512);
+	peer_say(peer);
+	assert_int_equal(outcome->n_calls, 1);
+	assert_int_equal(outcome->error, 0);
+	assert_int_equal(peer_state(peer), PUBLIC_PROCESSING);
+}
+
+/* hostile.md 111: a request that has not left has no reply. */
+static void
+a_guessed_cookie_is_not_a_reply(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *blocked = peer_outcomes(peer, 1);
+	struct outcome *waiting = peer_outcomes(peer, 1);
+	uint64_t cookie;
+
+	peer_get_ready(peer, false);
+	write_too_much(peer, blocked);
+	cookie = peer_write(peer, buffer, 512, 0, waiting);
+	peer_put_simple(peer, 5, cookie);
+	peer_say(peer);
+	assert_int_equal(waiting->n_calls, 0);
+	while (n_heard(peer) > 0)
+		assert_int_equal(engine_notify_write(peer->h), 0);
+	peer_put_simple(peer, 0, cookie);
+	peer_say(peer);
+	assert_int_equal(waiting->n_calls, 1);
+	assert_int_equal(waiting->error, 0);
+}
+
+static void
+disconnecting_says_so_and_waits_for_the_server_to_close(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcome = peer_outcomes(peer, 1);
+	uint8_t byte;
+	uint64_t cookie;
+
+	peer_get_ready(peer, false);
+	cookie = peer_read(peer, buffer, 512, 0, outcome);
+	assert_int_equal(engine_disconnect(peer->h), 0);
+	assert_int_equal(engine_disconnect(peer->h), -1);
+	assert_int_equal(error_last_errno(), EINVAL);
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(command_in_flight_count(peer->h), 2);
+	peer_expect_request(peer, 0, NBD_CMD_READ, cookie, 0, 512);
+	peer_expect_request(peer, 0, NBD_CMD_DISC, cookie + 1, 0, 0);
+	assert_int_equal(recv(peer->fd, &byte, 1, 0), 0);
+
+	peer_put_simple(peer, 0, cookie);
+	peer_put_zeroes(peer, 512);
+	peer_say(peer);
+	assert_int_equal(outcome->n_calls, 1);
+	assert_int_equal(outcome->error, 0);
+	assert_int_equal(peer_state(peer), PUBLIC_READY);
+	peer_hang_up(peer);
+	assert_int_equal(peer_state(peer), PUBLIC_CLOSED);
+	assert_int_equal(command_in_flight_count(peer->h), 0);
+}
+
+static void
+abandoning_ends_what_has_not_begun_to_leave(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *blocked = peer_outcomes(peer, 1);
+	struct outcome *waiting = peer_outcomes(peer, 3);
+	uint64_t cookie;
+	size_t total = 0;
+	size_t n;
+
+	peer_get_ready(peer, false);
+	cookie = write_too_much(peer, blocked);
+	for (int i = 0; i < 3; i++)
+		peer_write(peer, buffer, 512, 0, &waiting[i]);
+	engine_abandon_pending(peer->h);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(waiting[i].n_calls, 1);
+		assert_int_equal(waiting[i].error, ENOTCONN);
+	}
+	assert_int_equal(blocked->n_calls, 0);
+	assert_int_equal(engine_disconnect(peer->h), 0);
+	while ((n = n_heard(peer)) > 0) {
+		total += n;
+		assert_int_equal(engine_notify_write(peer->h), 0);
+	}
+	assert_int_equal(total, 2 * NBD_REQUEST_SIZE + (1 << 20));
+	peer_put_simple(peer, 0, cookie);
+	peer_say(peer);
+	assert_int_equal(blocked->error, 0);
+}
+
+/* A batch of several, of which only the first has begun. */
+static void
+abandoning_cuts_a_batch(void **state)
+{
+	struct peer *peer = *state;
+	static uint8_t bulk[100000];
+	const int small = 4096;
+	struct outcome *outcomes = peer_outcomes(peer, 4);
+	size_t total = 0;
+	size_t n;
+
+	peer_get_ready(peer, false);
+	setsockopt(engine_fd(peer->h), SOL_SOCKET, SO_SNDBUF, &small,
+		   sizeof(small));
+	peer_read(peer, buffer, 512, 0, NULL);
+	n_heard(peer);
+	for (int i = 0; i < 4; i++)
+		peer_write(peer, bulk, sizeof(bulk), 0, &outcomes[i]);
+	assert_int_equal(engine_flush(peer->h), 0);
+	engine_abandon_pending(peer->h);
+	assert_int_equal(outcomes[0].n_calls, 0);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(outcomes[i].error, ENOTCONN);
+	while ((n = n_heard(peer)) > 0) {
+		total += n;
+		assert_int_equal(engine_notify_write(peer->h), 0);
+	}
+	assert_int_equal(total, NBD_REQUEST_SIZE + sizeof(bulk));
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_READ);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PEER_TEST(
+			a_lone_request_leaves_at_once_and_others_wait_for_company),
+		PEER_TEST(polling_and_reading_send_what_waits),
+		PEER_TEST(enough_requests_leave_without_being_asked),
+		PEER_TEST(payloads_follow_their_headers),
+		PEER_TEST(an_early_answer_counts_once_the_payload_has_left),
+		PEER_TEST(replies_are_received_while_sending_is_blocked),
+		PEER_TEST(a_guessed_cookie_is_not_a_reply),
+		PEER_TEST(
+			disconnecting_says_so_and_waits_for_the_server_to_close),
+		PEER_TEST(abandoning_ends_what_has_not_begun_to_leave),
+		PEER_TEST(abandoning_cuts_a_batch),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
