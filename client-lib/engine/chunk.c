@@ -8,56 +8,49 @@
 
 #include <errno.h>
 #include <libnbd.h>
-#include <string.h>
 
-#include "client-lib/base/closure.h"
 #include "client-lib/base/error.h"
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
 #include "client-lib/wire/protocol.h"
-#include "client-lib/wire/reader.h"
-#include "common/checked.h"
 #include "common/cleanup.h"
-#include "common/strings.h"
 
 enum {
-	/* How much nonsense a server may send before it is left: replies to
-	 * nobody, and chunks that no correct reply has. */
+	/* So many replies to nobody a server may send before it is left. */
 	MAX_STRAYS = 1000,
-	MAX_EXCESS = 1000,
 	/* Data and its offset, or the largest block status. */
 	MAX_PAYLOAD = NBD_MAX_REQUEST + 8,
 };
 
-static enum step
-expect(struct nbd_handle *h, enum receive_state state)
+enum step
+chunk_expect(struct nbd_handle *h, enum receive_state state)
 {
 	h->receive.state = state;
 	return STEP_AGAIN;
 }
 
 /* The rest of the payload means nothing. */
-static enum step
-skip(struct nbd_handle *h)
+enum step
+chunk_skip(struct nbd_handle *h)
 {
-	return expect(h, RECEIVE_SKIP);
+	return chunk_expect(h, RECEIVE_SKIP);
 }
 
 /* The chunk is wrong: its command fails, the rest of it is skipped. */
-static enum step
-reject(struct nbd_handle *h, const char *why)
+enum step
+chunk_reject(struct nbd_handle *h, const char *why)
 {
 	struct command *command = h->receive.command;
 
 	debug_log(&h->debug, "%s: cookie %llu: %s", command_name(command->type),
 		  (unsigned long long)command->cookie, why);
 	command_fail(command, EPROTO);
-	if (++command->n_excess > MAX_EXCESS)
+	if (++command->n_excess > CHUNK_MAX_EXCESS)
 		return dead(h, EPROTO,
 			    "%s: the server sends endless wrong chunks, "
 			    "lastly: %s",
 			    command_name(command->type), why);
-	return skip(h);
+	return chunk_skip(h);
 }
 
 /* A correct reply brings every byte, or something for each context. */
@@ -137,7 +130,7 @@ stray(struct nbd_handle *h)
 			    "the server answers the unknown cookie %llu, and "
 			    "data may follow",
 			    (unsigned long long)reply->cookie);
-	return skip(h);
+	return chunk_skip(h);
 }
 
 /* All the data of a read, after a simple reply. */
@@ -155,11 +148,11 @@ simple_data(struct nbd_handle *h)
 	receive->remaining = command->count;
 	if (coverage_add(&command->coverage, 0, command->count,
 			 command->count) != COVERAGE_OK)
-		return reject(h, "a simple reply after chunks");
+		return chunk_reject(h, "a simple reply after chunks");
 	receive->target = command->buffer;
 	receive->data_offset = command->offset;
 	receive->data_length = (size_t)command->count;
-	return expect(h, RECEIVE_DATA);
+	return chunk_expect(h, RECEIVE_DATA);
 }
 
 static enum step
@@ -173,7 +166,7 @@ begin_simple(struct nbd_handle *h)
 		command_fail(command, errno_from_wire(receive->reply.error));
 	else if (command->type == NBD_CMD_READ)
 		return simple_data(h);
-	return skip(h);
+	return chunk_skip(h);
 }
 
 /* Is a chunk of this type and length possible here? NULL or what is wrong. */
@@ -224,13 +217,13 @@ begin_chunk(struct nbd_handle *h)
 
 	if (reply->kind == REPLY_STRUCTURED &&
 	    !h->negotiated.structured_replies)
-		return reject(h, "a structured reply was not negotiated");
+		return chunk_reject(h, "a structured reply was not negotiated");
 	if (reply->kind == REPLY_EXTENDED && reply->offset != command->offset)
-		return reject(h, "the reply does not echo the offset");
+		return chunk_reject(h, "the reply does not echo the offset");
 	wrong = check_chunk(reply, command);
 	if (wrong)
-		return reject(h, wrong);
-	return expect(h, RECEIVE_CHUNK);
+		return chunk_reject(h, wrong);
+	return chunk_expect(h, RECEIVE_CHUNK);
 }
 
 enum step
@@ -272,194 +265,21 @@ chunk_fixed_size(const struct nbd_handle *h)
 	}
 }
 
-/* Where LENGTH bytes at OFFSET of the export belong; they are marked as
- * covered. Outside the request there is no such place, and a server that says
- * so is not to be trusted any further. */
-static enum step
-place_content(struct nbd_handle *h, uint64_t offset, uint64_t length,
-	      bool *is_new)
-{
-	struct receive *receive = &h->receive;
-	struct command *command = receive->command;
-	uint64_t at = offset - command->offset;
-
-	*is_new = true;
-	if (offset < command->offset ||
-	    !checked_range(at, length, command->count))
-		return dead(h, EPROTO,
-			    "range of structured reply is out of bounds: "
-			    "offset %llu and length %llu for a read of %llu "
-			    "at %llu",
-			    (unsigned long long)offset,
-			    (unsigned long long)length,
-			    (unsigned long long)command->count,
-			    (unsigned long long)command->offset);
-	receive->target = command->buffer + at;
-	receive->data_offset = offset;
-	receive->data_length = (size_t)length;
-	if (length == 0 && ++command->n_excess > MAX_EXCESS)
-		return dead(h, EPROTO,
-			    "read: the server sends endless empty "
-			    "chunks");
-	switch (coverage_add(&command->coverage, at, length, command->count)) {
-	case COVERAGE_OK:
-		break;
-	case COVERAGE_OVERLAP:
-		*is_new = false;
-		return reject(h, "chunks overlap");
-	case COVERAGE_NO_MEMORY:
-		command_fail(command, ENOMEM);
-		break;
-	}
-	return STEP_AGAIN;
-}
-
-static void
-report_content(struct command *command, const struct receive *receive,
-	       unsigned status)
-{
-	const uint8_t *from = command->buffer +
-			      (receive->data_offset - command->offset);
-	int error = command->error;
-
-	if (CLOSURE_CALL(command->chunk, from, receive->data_length,
-			 receive->data_offset, status, &error) == -1)
-		command_fail(command, error ? error : EPROTO);
-}
-
-static enum step
-take_data_offset(struct nbd_handle *h, const uint8_t *payload)
-{
-	bool is_new;
-	enum step step = place_content(h, load_be64(payload),
-				       h->receive.remaining, &is_new);
-
-	if (step == STEP_FAILED || !is_new)
-		return step;
-	return expect(h, RECEIVE_DATA);
-}
-
-static enum step
-take_hole(struct nbd_handle *h, const uint8_t *payload)
-{
-	struct receive *receive = &h->receive;
-	uint32_t length = load_be32(payload + 8);
-	bool is_new;
-	enum step step = place_content(h, load_be64(payload), length, &is_new);
-
-	if (step == STEP_FAILED || !is_new)
-		return step;
-	memset(receive->target, 0, length);
-	report_content(receive->command, receive, LIBNBD_READ_HOLE);
-	return skip(h);
-}
-
-/* One chunk for each negotiated context, in any order. */
-static enum step
-take_status(struct nbd_handle *h, const uint8_t *payload)
-{
-	struct receive *receive = &h->receive;
-	struct command *command = receive->command;
-	uint32_t id = load_be32(payload);
-	const struct meta_context *context = export_info_context_by_id(
-		&h->export, id);
-	size_t index;
-
-	if (receive->reply.kind == REPLY_EXTENDED &&
-	    load_be32(payload + 4) != receive->remaining / 16)
-		return reject(h, "block status with a wrong count");
-	if (!context) {
-		debug_log(&h->debug, "ignoring status of unknown context %u",
-			  id);
-		return ++command->n_excess > MAX_EXCESS
-			       ? dead(h, EPROTO,
-				      "block-status: the server sends endless "
-				      "unknown contexts")
-			       : skip(h);
-	}
-	index = (size_t)(context - h->export.contexts);
-	switch (coverage_add(&command->coverage, index, 1,
-			     h->export.n_contexts)) {
-	case COVERAGE_OK:
-		break;
-	case COVERAGE_OVERLAP:
-		return reject(h, "two answers for one context");
-	case COVERAGE_NO_MEMORY:
-		command_fail(command, ENOMEM);
-		break;
-	}
-	extents_begin(&receive->extents, h, command, id);
-	return expect(h, RECEIVE_EXTENTS);
-}
-
-static void
-keep_message(struct command *command, const struct error_chunk *chunk)
-{
-	struct string_builder builder = STRING_BUILDER_INIT;
-
-	if (command->message || chunk->message_length == 0)
-		return;
-	string_builder_append_escaped(&builder, chunk->message,
-				      chunk->message_length);
-	/* Only a text: without memory for it the errno has to do. */
-	command->message = string_builder_take(&builder);
-}
-
-static void
-report_error(struct command *command, uint64_t offset, int errnum)
-{
-	int error = errnum;
-
-	if (command->type != NBD_CMD_READ || offset < command->offset ||
-	    offset - command->offset >= command->count)
-		return;
-	if (CLOSURE_CALL(command->chunk,
-			 command->buffer + (offset - command->offset), 0,
-			 offset, LIBNBD_READ_ERROR, &error) == -1)
-		command_fail(command, error ? error : EPROTO);
-}
-
-/* What follows the error number is welcome but not needed. */
-static enum step
-take_error(struct nbd_handle *h, const uint8_t *payload, size_t length)
-{
-	struct receive *receive = &h->receive;
-	struct command *command = receive->command;
-	bool may_have_offset = receive->reply.type ==
-			       NBD_REPLY_TYPE_ERROR_OFFSET;
-	struct error_chunk chunk;
-	int errnum;
-
-	if (error_chunk_parse(payload, length, may_have_offset, &chunk) !=
-		    WIRE_OK ||
-	    chunk.error == 0)
-		return reject(h, "an error chunk without an error");
-	errnum = errno_from_wire(chunk.error);
-	keep_message(command, &chunk);
-	if (chunk.has_offset)
-		report_error(command, chunk.offset, errnum);
-	command_fail(command, errnum);
-	if (!reply_is_done(&receive->reply) && ++command->n_excess > MAX_EXCESS)
-		return dead(h, EPROTO, "%s: the server sends endless errors",
-			    command_name(command->type));
-	return skip(h);
-}
-
 enum step
 chunk_fixed(struct nbd_handle *h, const uint8_t *payload, size_t length)
 {
 	switch (h->receive.reply.type) {
 	case NBD_REPLY_TYPE_NONE:
-		return skip(h);
+		return chunk_skip(h);
 	case NBD_REPLY_TYPE_OFFSET_DATA:
-		return take_data_offset(h, payload);
+		return chunk_take_data(h, payload);
 	case NBD_REPLY_TYPE_OFFSET_HOLE:
-		return take_hole(h, payload);
+		return chunk_take_hole(h, payload);
 	case NBD_REPLY_TYPE_BLOCK_STATUS:
 	case NBD_REPLY_TYPE_BLOCK_STATUS_EXT:
-		return take_status(h, payload);
+		return chunk_take_status(h, payload);
 	default:
-		return take_error(h, payload, length);
+		return chunk_take_error(h, payload, length);
 	}
 }
 
@@ -474,7 +294,7 @@ chunk_end(struct nbd_handle *h)
 	if (!command)
 		return STEP_AGAIN;
 	if (was == RECEIVE_DATA)
-		report_content(command, receive, LIBNBD_READ_DATA);
+		chunk_report_content(command, receive, LIBNBD_READ_DATA);
 	if (was == RECEIVE_EXTENTS) {
 		const struct meta_context *context = export_info_context_by_id(
 			&h->export, receive->extents.context_id);

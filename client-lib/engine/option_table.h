@@ -69,3 +69,15 @@ int option_answer_error(struct nbd_handle *h, const struct option *option,
 /* Takes over the description of the export in h->option.offer, with which the
  * transmission phase can begin. */
 void option_adopt_offer(struct nbd_handle *h);
+
+/* Between the files that walk the table. */
+
+/* Starts from the first row, towards GOAL. */
+void option_begin_goal(struct nbd_handle *h, enum option_goal goal);
+
+/* The goal is out of reach; the error is recorded. An automatic connection
+ * is given up, a user's request completes. */
+enum step option_goal_refused(struct nbd_handle *h);
+
+/* The user's request is over: its completion runs, once. */
+void option_complete_request(struct nbd_handle *h, int errnum, bool refused);
