@@ -6,6 +6,7 @@
 #include "daemon/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,6 +220,17 @@ free_names(char **names)
 	free(names);
 }
 
+/* systemd passes its sockets in blocking mode. */
+static int
+make_non_blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
 /* 1: systemd passed a socket; 0: it did not. */
 static int
 take_passed(struct listener *listener, char **why)
@@ -239,7 +251,8 @@ take_passed(struct listener *listener, char **why)
 		return -EINVAL;
 	}
 	listener->fd = SD_LISTEN_FDS_START;
-	return 1;
+	n = make_non_blocking(listener->fd);
+	return n < 0 ? n : 1;
 }
 
 static int
