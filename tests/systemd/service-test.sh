@@ -23,7 +23,7 @@ check() {
 	fi
 }
 
-# exits_with STATUS PATTERN COMMAND...: and the output matches the pattern.
+# exits_with STATUS PATTERN COMMAND...: both match, as patterns.
 exits_with() {
 	local status=$1 pattern=$2 seen
 	shift 2
@@ -31,7 +31,7 @@ exits_with() {
 	output=$("$@" 2>&1)
 	seen=$?
 	printf '%s\n' "$output" "(exit status $seen)"
-	[ $seen -eq "$status" ] && grep -Eq -- "$pattern" <<<"$output"
+	[[ $seen =~ ^($status)$ ]] && grep -Eq -- "$pattern" <<<"$output"
 }
 
 property_is() {
@@ -72,7 +72,7 @@ add_people() {
 		machine_run useradd mallory
 }
 
-# Two NBD servers in the container: one on TCP, one on a unix socket.
+# Two NBD servers in the container, on TCP and on a unix socket of the group.
 start_servers() {
 	machine_run mkdir -m 0755 /run/store &&
 		machine_run systemd-run --quiet --unit=store-tcp \
@@ -86,7 +86,7 @@ start_servers() {
 }
 
 volume() {
-	printf '[Volume]\nUri=%s\nAllowGroups=nbd-clientd\n' "$2" \
+	printf '[Volume]\n%s\nAllowGroups=nbd-clientd\n' "$2" \
 		>"$machine_root/etc/nbd-clientd/volumes.d/$1.conf"
 }
 
@@ -110,14 +110,41 @@ is_well_confined() {
 	return "${PIPESTATUS[0]}"
 }
 
+# systemd has been told that it lives, since it was started.
+watchdog_was_fed() {
+	property_is nbd-clientd.service WatchdogTimestampMonotonic '[1-9]' &&
+		[ "$(machine_run systemctl show --value \
+			-p WatchdogTimestampMonotonic nbd-clientd)" -gt \
+			"$(machine_run systemctl show --value \
+			-p ActiveEnterTimestampMonotonic nbd-clientd)" ]
+}
+
+# With less patience than the unit has, so that the test need not wait long.
+be_impatient() {
+	local overrides=$machine_root/etc/systemd/system/nbd-clientd.service.d
+	mkdir -p "$overrides" &&
+		printf '[Service]\nWatchdogSec=2\n' >"$overrides/impatient.conf" &&
+		machine_run systemctl daemon-reload &&
+		machine_run systemctl restart nbd-clientd.service
+}
+
 restarts_when_it_hangs() {
-	local before
-	before=$(machine_run systemctl show -p MainPID --value nbd-clientd)
-	machine_run kill -STOP "$before"
+	local pid
+	pid=$(machine_run systemctl show -p MainPID --value nbd-clientd)
+	machine_run kill -STOP "$pid"
 	wait_for 20 "the watchdog has restarted it" \
 		property_is nbd-clientd.service NRestarts '^1$' &&
 		wait_for 20 "it is active again" \
 			machine_run systemctl is-active nbd-clientd
+}
+
+examples_are_good() {
+	machine_run sh -ec '
+		mkdir -p /tmp/examples/volumes.d
+		cd /usr/local/share/doc/nbd-clientd/examples
+		cp nbd-clientd.conf /tmp/examples
+		cp disk0.conf /tmp/examples/volumes.d
+		nbd-clientd --config=/tmp/examples/nbd-clientd.conf --check-config'
 }
 
 machine_root_mount
@@ -125,8 +152,9 @@ install_build || give_up "the build installs"
 machine_boot || give_up "the container boots"
 settle_in || give_up "users and directories are made"
 add_people && start_servers || give_up "people and servers are there"
-volume tcp nbd://127.0.0.1/
-volume unix 'nbd+unix:///?socket=/run/store/sock'
+volume tcp Uri=nbd://127.0.0.1/
+volume unix 'Uri=nbd+unix:///?socket=/run/store/sock'
+volume child 'Command=nbdkit --foreground memory 16M'
 
 check "systemd-analyze finds nothing wrong in the units" \
 	service_and_socket_are_sound
@@ -137,12 +165,14 @@ check "a member of the group sees the daemon" as_alice nbdctl status
 check "a member writes a volume on TCP and reads it back" round_trip tcp
 check "a member writes a volume on a unix socket and reads it back" \
 	round_trip unix
+check "a member uses a volume that a child of the daemon serves" \
+	round_trip child
 check "one who is no member is refused" \
 	exits_with 6 'nbd-clientd' as_mallory nbdctl status
 check "a member who is no administrator may not reload" \
 	exits_with 6 . as_alice nbdctl daemon reload
 
-volume late nbd://127.0.0.1/
+volume late Uri=nbd://127.0.0.1/
 check "a reload succeeds" machine_run systemctl reload nbd-clientd
 check "after a reload the new volume is there" \
 	wait_for 10 "the volume is listed" as_alice nbdctl volume show late
@@ -157,17 +187,28 @@ check "the socket outlives the service" \
 	machine_run systemctl is-active nbd-clientd.socket
 check "a client's connection starts it again" as_alice nbdctl status
 check "and it serves" round_trip tcp
+check "its messages say which volume they are about" \
+	machine_run sh -c 'journalctl -o cat NBD_VOLUME=tcp | grep connected'
+check "it complains of nothing" \
+	machine_run sh -c '! journalctl -p warning -o cat -u nbd-clientd | grep .'
+
+check "it restarts with another watchdog" be_impatient
+check "it feeds the watchdog" wait_for 10 "it has" watchdog_was_fed
 check "if it hangs, the watchdog restarts it" restarts_when_it_hangs
 check "and it serves again" round_trip tcp
 
+check "the example files are good" examples_are_good
 echo garbage >"$machine_root/etc/nbd-clientd/conf.d/10-bad.conf"
-machine_run systemctl stop nbd-clientd.service
-check "it does not start on a configuration that it cannot read" \
+check "a reload of a bad configuration is refused, naming the file" \
+	exits_with '[1-9].*' 10-bad.conf machine_run_as carol nbdctl daemon reload
+check "and the daemon serves on" round_trip tcp
+machine_run systemctl stop --quiet nbd-clientd.service
+check "it does not start on a bad configuration" \
 	exits_with 1 . machine_run systemctl start nbd-clientd.service
-check "and says in the journal which file" \
+check "and says in the journal which file is bad" \
 	machine_run sh -c 'journalctl -u nbd-clientd -o cat | grep 10-bad.conf'
 
-machine_run systemctl stop nbd-clientd.service nbd-clientd.socket
+machine_run systemctl stop --quiet nbd-clientd.service nbd-clientd.socket
 check "everything stops" \
 	property_is nbd-clientd.socket ActiveState '^inactive$'
 
