@@ -261,7 +261,8 @@ on_reloaded(void *user, const struct reload_result *result)
 		NBDCLIENTD__V1__RELOAD_RESPONSE__INIT;
 
 	if (result->failure && result->failure->errnum != 0) {
-		rpc_call_fail(call, result->failure);
+		rpc_call_fail_as(call, GRPC_STATUS_FAILED_PRECONDITION,
+				 result->failure);
 	} else {
 		response.volumes_added = result->volumes_added;
 		response.volumes_changed = result->volumes_changed;

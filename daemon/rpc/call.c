@@ -259,11 +259,18 @@ rpc_call_finish_ok(struct rpc_call *call)
 }
 
 void
-rpc_call_fail(struct rpc_call *call, const struct failure *failure)
+rpc_call_fail_as(struct rpc_call *call, grpc_status_code code,
+		 const struct failure *failure)
 {
-	struct rpc_status status = rpc_status_from_failure(failure);
+	struct rpc_status status = rpc_status_from_failure(code, failure);
 
 	finish(call, &status, NULL);
+}
+
+void
+rpc_call_fail(struct rpc_call *call, const struct failure *failure)
+{
+	rpc_call_fail_as(call, rpc_status_code(failure), failure);
 }
 
 void

@@ -130,6 +130,9 @@ void rpc_call_reply_bytes(struct rpc_call *call, grpc_byte_buffer *response);
 void rpc_call_finish_ok(struct rpc_call *call);
 /* FAILURE stays the caller's. */
 void rpc_call_fail(struct rpc_call *call, const struct failure *failure);
+/* With a code that the method's contract asks for. */
+void rpc_call_fail_as(struct rpc_call *call, grpc_status_code code,
+		      const struct failure *failure);
 /* A bare status, for what is no failure of the core's. */
 void rpc_call_fail_with_code(struct rpc_call *call, grpc_status_code code,
 			     const char *format, ...)

@@ -252,6 +252,7 @@ void
 rpc_peer_drain(struct rpc_peer *peer)
 {
 	struct rpc_call *call;
+	bool has_calls = false;
 	struct list told;
 
 	list_init(&told);
@@ -260,10 +261,15 @@ rpc_peer_drain(struct rpc_peer *peer)
 	pthread_mutex_unlock(&peer->lock);
 	shut_down(peer);
 	while ((call = take_call_to_drain(peer, &told))) {
+		has_calls = true;
 		if (call->handler->on_drain)
 			call->handler->on_drain(call);
 		rpc_call_unref(call);
 	}
+	/* gRPC waits for the client to acknowledge its goodbye, and a client
+	 * without calls may not even speak HTTP/2. */
+	if (!has_calls)
+		rpc_peer_close(peer);
 }
 
 bool

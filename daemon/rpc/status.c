@@ -51,12 +51,18 @@ translate(const struct failure *failure)
 	};
 }
 
+grpc_status_code
+rpc_status_code(const struct failure *failure)
+{
+	return errors_status(failure->errnum, reason_of(failure->reason));
+}
+
 struct rpc_status
-rpc_status_from_failure(const struct failure *failure)
+rpc_status_from_failure(grpc_status_code code, const struct failure *failure)
 {
 	struct rpc_failure translated = translate(failure);
 	struct rpc_status status = {
-		.code = errors_status(translated.errnum, translated.reason),
+		.code = code,
 		.message = grpc_slice_from_copied_string(translated.message),
 		.n_details = 1,
 	};

@@ -10,8 +10,12 @@
 #include "daemon/rpc/call.h"
 #include "nbdclientd/v1/io.pb-c.h"
 
+/* The code that fits FAILURE. */
+grpc_status_code rpc_status_code(const struct failure *failure);
+
 /* With grpc-status-details-bin. The caller ends it with rpc_status_done(). */
-struct rpc_status rpc_status_from_failure(const struct failure *failure);
+struct rpc_status rpc_status_from_failure(grpc_status_code code,
+					  const struct failure *failure);
 struct rpc_status rpc_status_with_text(grpc_status_code code,
 				       const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
