@@ -61,12 +61,16 @@ int
 wait_once(struct nbd_handle *h, int fd, int timeout)
 {
 	struct pollfd fds[2] = { { .fd = -1 }, { .fd = fd, .events = POLLIN } };
+	bool had_direction = engine_direction(h) != 0;
 	unsigned direction;
 	int n;
 
 	if (engine_flush(h) < 0)
 		return -1;
 	direction = engine_direction(h);
+	/* Sending found out that the server is gone: that is an event. */
+	if (!direction && had_direction)
+		return 1;
 	if (!direction)
 		return fail(EINVAL, "nothing to poll for in state %s",
 			    engine_state_name(h));

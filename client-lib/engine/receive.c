@@ -23,6 +23,7 @@ enum {
 	 * headers are read ahead, so that payloads are copied once. */
 	LARGE_READS = 32 * 1024,
 	SMALL_READ_AHEAD = 32,
+	MAX_LAST_WORDS = 1 << 20,
 };
 
 void
@@ -98,13 +99,21 @@ receive_need(struct nbd_handle *h, size_t count, const uint8_t **bytes)
 	return STEP_AGAIN;
 }
 
+/* Has the server nothing left to answer but our goodbye? */
+static bool
+awaits_nothing(const struct nbd_handle *h)
+{
+	return h->is_disconnecting && h->n_in_flight <= 1;
+}
+
 /* The peer sends nothing more. Between replies that is a way to say goodbye,
  * inside of one it is not. */
 static enum step
 end_of_stream(struct nbd_handle *h)
 {
-	if (h->receive.state == RECEIVE_HEADER &&
-	    receive_buffered(&h->receive) == 0)
+	if ((h->receive.state == RECEIVE_HEADER &&
+	     receive_buffered(&h->receive) == 0) ||
+	    awaits_nothing(h))
 		return engine_close(h);
 	return dead(h, ENOTCONN,
 		    "recv: server disconnected unexpectedly in the middle of "
@@ -199,6 +208,20 @@ fill(struct nbd_handle *h, size_t *n_received)
 		       : STEP_BLOCKED;
 }
 
+/* After our goodbye a server may say what it likes, but not for ever. */
+static enum step
+ignore_last_words(struct nbd_handle *h)
+{
+	struct receive *receive = &h->receive;
+
+	debug_log(&h->debug, "ignoring what follows the disconnect");
+	receive->heard_last_words = true;
+	receive->command = NULL;
+	receive->remaining = MAX_LAST_WORDS;
+	receive->state = RECEIVE_SKIP;
+	return STEP_AGAIN;
+}
+
 /* A header: its first bytes may already tell that it is none. */
 static enum step
 take_header(struct nbd_handle *h)
@@ -211,6 +234,8 @@ take_header(struct nbd_handle *h)
 	case WIRE_SHORT:
 		return STEP_BLOCKED;
 	case WIRE_INVALID:
+		if (awaits_nothing(h) && !receive->heard_last_words)
+			return ignore_last_words(h);
 		return dead(h, EPROTO,
 			    "invalid or unexpected reply magic 0x%08x",
 			    load_be32(receive->buffer + receive->begin));

@@ -40,6 +40,7 @@ struct receive {
 	uint64_t remaining;      /* bytes of the payload still to come */
 	uint32_t n_strays;       /* replies that belong to no command */
 	bool said_simple;        /* the server's habit is in the log */
+	bool heard_last_words;   /* nonsense after the disconnect */
 
 	uint8_t *target; /* of RECEIVE_DATA: where the next byte goes */
 	uint64_t data_offset;

@@ -311,6 +311,39 @@ a_server_that_shuts_down_is_left_in_order(void **state)
 	assert_int_equal(peer_state(peer), PUBLIC_CLOSED);
 }
 
+/* hostile.md 120 */
+static void
+what_follows_the_disconnect_is_ignored(void **state)
+{
+	struct peer *peer = *state;
+
+	peer_get_ready(peer, true);
+	assert_int_equal(engine_disconnect(peer->h), 0);
+	peer_put_simple(peer, 0, 1);
+	peer_put(peer, "so long, and thanks", 19);
+	peer_say(peer);
+	assert_int_equal(peer_state(peer), PUBLIC_READY);
+	peer_hang_up(peer);
+	assert_false(peer->has_failed);
+	assert_int_equal(peer_state(peer), PUBLIC_CLOSED);
+}
+
+static void
+endless_words_after_the_disconnect_kill(void **state)
+{
+	static const uint8_t nonsense[4096];
+	struct peer *peer = *state;
+
+	peer->is_bytewise = false;
+	peer_get_ready(peer, true);
+	assert_int_equal(engine_disconnect(peer->h), 0);
+	for (int i = 0; i < 300 && !peer->has_failed; i++) {
+		peer_put(peer, nonsense, sizeof(nonsense));
+		peer_say(peer);
+	}
+	assert_int_equal(peer_state(peer), PUBLIC_DEAD);
+}
+
 int
 main(void)
 {
@@ -328,6 +361,8 @@ main(void)
 		PEER_TEST(hanging_up_inside_a_reply_kills),
 		PEER_TEST(last_words_are_heard_even_if_sending_fails_first),
 		PEER_TEST(a_server_that_shuts_down_is_left_in_order),
+		PEER_TEST(what_follows_the_disconnect_is_ignored),
+		PEER_TEST(endless_words_after_the_disconnect_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
