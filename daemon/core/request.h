@@ -100,8 +100,8 @@ struct request {
 };
 
 /* Any thread, while the caller knows that on_done has not been called: nobody
- * waits for the request any more. If it has not been sent it ends soon with
- * ECANCELED; on_done still comes, once. */
+ * waits for the request any more. It ends soon with ECANCELED, unless it is done
+ * before; on_done still comes, once. */
 void request_cancel(struct request *request);
 
 /* Releases what the request holds (payload, contexts, failure), not the

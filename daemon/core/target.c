@@ -17,7 +17,24 @@
 
 #define MAX_SPARE_PARTS 256
 
-/* Ends requests whose caller has gone, if they have not been sent. */
+static void
+cancel_in(struct request_target *target, struct list *requests)
+{
+	list_for_each_safe(link, requests) {
+		struct request *request = container_of(link, struct request,
+						       link);
+
+		if (!request->is_cancelled)
+			continue;
+		failure_set(&request->failure, ECANCELED, FAILURE_TIMEOUT,
+			    "%s: the caller has gone",
+			    request_command_name(request->command));
+		dispatch_abandon(target, request);
+	}
+}
+
+/* Ends requests whose caller has gone. Answers to what was sent of them are
+ * dropped when they come. */
 static void
 on_cancel(struct message *message)
 {
@@ -25,17 +42,8 @@ on_cancel(struct message *message)
 		message, struct request_target, cancel);
 
 	target->is_cancel_sent = false;
-	list_for_each_safe(link, &target->waiting) {
-		struct request *request = container_of(link, struct request,
-						       link);
-
-		if (!request->is_cancelled || !list_is_empty(&request->parts))
-			continue;
-		failure_set(&request->failure, ECANCELED, FAILURE_TIMEOUT,
-			    "%s: the caller has gone",
-			    request_command_name(request->command));
-		dispatch_abandon(target, request);
-	}
+	cancel_in(target, &target->waiting);
+	cancel_in(target, &target->running);
 }
 
 void
