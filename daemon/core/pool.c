@@ -104,6 +104,8 @@ schedule_retry(struct volume *volume)
 	struct pool *pool = &volume->pool;
 	uint64_t delay = backoff_delay(pool->failures, random_number());
 
+	if (pool->retry.place)
+		return;
 	{
 		SCOPED_LOCK(&volume->lock);
 		pool->retry_at = loop_now(volume->loop) + delay;
@@ -206,8 +208,10 @@ on_ready_lost(struct volume *volume, struct connection *connection,
 	struct log_subject about = subject(volume, connection, LOG_EVENT_LOST);
 
 	forgive(volume);
-	/* One that comes and goes is a failure too. */
-	if (loop_now(volume->loop) - connection->since < GOOD_LIFE)
+	/* One that comes and goes is a failure too; several that go together
+	 * are one. */
+	if (!pool->retry.place &&
+	    loop_now(volume->loop) - connection->since < GOOD_LIFE)
 		pool->failures++;
 	{
 		SCOPED_LOCK(&volume->lock);
