@@ -22,7 +22,7 @@ trap clean_up EXIT
 trap 'exit 1' INT TERM HUP
 
 build() {
-	[ -f build/build.ninja ] || meson setup build -Dwerror=true
+	[ -f build/build.ninja ] || meson setup build
 	meson compile -C build
 }
 build >"$work/build.log" 2>&1 </dev/null || {
