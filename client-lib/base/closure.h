@@ -65,4 +65,5 @@ CLOSURE_TYPES(CLOSURE_DEFINE_CLEANUP)
  *	OWN_CLOSURE(completion, callback, completion_callback);
  */
 #define OWN_CLOSURE(type, local, parameter) \
-	CLEANUP(cleanup_##type) nbd_##type##_callback local = (parameter)
+	CLEANUP(cleanup_##type)             \
+	__attribute__((unused)) nbd_##type##_callback local = (parameter)
