@@ -48,7 +48,8 @@ struct rpc_handler {
 	 * still under way. May be NULL. */
 	void (*on_end)(struct rpc_call *call);
 	/* The daemon is draining: end when what is in flight is done. Main
-	 * thread, or before on_start. NULL: the call ends soon by itself. */
+	 * thread, or right after on_start. NULL: the call ends soon by
+	 * itself. */
 	void (*on_drain)(struct rpc_call *call);
 	/* Releases what the handler's struct holds. Any thread. May be NULL. */
 	void (*on_free)(struct rpc_call *call);
@@ -122,6 +123,9 @@ bool rpc_call_is_over(struct rpc_call *call);
  * The ends of a call; the first one counts and later ones do nothing. A status
  * waits for the message that is being sent.
  */
+/* STATUS is taken, and MESSAGE, which may be NULL. */
+void rpc_call_finish(struct rpc_call *call, struct rpc_status *status,
+		     grpc_byte_buffer *message);
 /* OK with RESPONSE, a message of protobuf-c, which stays the caller's. */
 void rpc_call_reply(struct rpc_call *call, const void *response);
 /* The same with a message that is encoded already, which is taken. */

@@ -73,16 +73,30 @@ on_get_volume(struct rpc_call *call, grpc_byte_buffer *bytes)
 	volume_unref(volume);
 }
 
+/* The caller did not wait for the volume's name, so only we know it. */
+static void
+close_unclaimed(struct rpc_call *call, struct volume *volume)
+{
+	struct failure failure = { 0 };
+
+	/* It may be gone already, together with the client. */
+	(void)volume_close(rpc_call_daemon(call), rpc_call_client(call),
+			   volume_name(volume), &failure);
+	failure_done(&failure);
+}
+
 /* On an I/O thread, or from within volume_open_ad_hoc(). */
 static void
 on_open(void *user, struct volume *volume, const struct failure *failure)
 {
 	struct rpc_call *call = user;
 
-	if (volume)
-		reply_with_volume(call, volume);
-	else
+	if (!volume)
 		rpc_call_fail(call, failure);
+	else if (rpc_call_is_over(call))
+		close_unclaimed(call, volume);
+	else
+		reply_with_volume(call, volume);
 	volume_unref(volume);
 	rpc_call_unref(call);
 }
