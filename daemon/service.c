@@ -446,21 +446,21 @@ start_core(struct service *service, struct configuration *configuration)
 		return -errno;
 	daemon_set_control(service->daemon, &control);
 	service->rpc = rpc_server_new(service->daemon);
-	return service->rpc ? 0 : -errno;
+	if (!service->rpc)
+		return -errno;
+	return sd_event_add_io(service->event, NULL,
+			       rpc_server_get_fd(service->rpc), EPOLLIN, on_rpc,
+			       service);
 }
 
+/* Clients may queue from here on; they are accepted when all is there. */
 static int
 start_listening(struct service *service, const char *path)
 {
 	CLEANUP_FREE char *why = NULL;
-	int r = sd_event_add_io(service->event, NULL,
-				rpc_server_get_fd(service->rpc), EPOLLIN,
-				on_rpc, service);
+	int r = listener_new(&service->listener, service->event, path,
+			     on_accept, service, &why);
 
-	if (r < 0)
-		return r;
-	r = listener_new(&service->listener, service->event, path, on_accept,
-			 service, &why);
 	if (r < 0 && why)
 		log_error("%s", why);
 	return r;
@@ -483,10 +483,12 @@ start(struct service *service, struct configuration *configuration)
 			    on_wake, service);
 	if (r < 0)
 		return r;
-	r = start_core(service, configuration);
+	/* First of all, because it fails if another daemon is running, whose
+	 * servers and sockets must be left alone. */
+	r = start_listening(service, configuration->daemon.listen);
 	if (r < 0)
 		return r;
-	r = start_listening(service, configuration->daemon.listen);
+	r = start_core(service, configuration);
 	return r < 0 ? r : add_timers(service);
 }
 
