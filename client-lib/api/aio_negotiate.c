@@ -136,8 +136,9 @@ nbd_aio_opt_starttls(struct nbd_handle *h,
 {
 	API_CALL(call, h, "completion=%s", trace_closure(completion_callback));
 	OWN_CLOSURE(completion, completion, completion_callback);
+	struct option_closures closures = { .completion = &completion };
 
-	return api_return(&call, option_not_supported(&call, "TLS"));
+	return api_return(&call, begin_option(&call, GOAL_STARTTLS, closures));
 }
 
 int

@@ -186,8 +186,11 @@ int
 nbd_opt_starttls(struct nbd_handle *h)
 {
 	API_CALL(call, h);
+	struct option_closures closures = { .list = NULL };
 
-	return api_return(&call, option_not_supported(&call, "TLS"));
+	if (begin_option(&call, GOAL_STARTTLS, closures) < 0)
+		return -1;
+	return api_return(&call, finish_agreement(h));
 }
 
 int

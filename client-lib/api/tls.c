@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The settings of TLS. They can be made in every build; without TLS only
- * switching it on fails.
+ * The settings of TLS. Files that they name are read when a handshake
+ * begins.
  */
 #include <errno.h>
 #include <libnbd.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "client-lib/api/guard.h"
+#include "client-lib/engine/tls_upgrade.h"
+#include "client-lib/stream/tls_priority.h"
 #include "common/strings.h"
 
 enum {
 	N_TLS_POLICIES = LIBNBD_TLS_REQUIRE + 1,
-	LOGIN_NAME_SIZE = 256,
 };
-
-/* What GnuTLS itself starts from. */
-static const char default_priority[] = "NORMAL";
 
 int
 nbd_set_tls(struct nbd_handle *h, int tls)
@@ -28,8 +24,6 @@ nbd_set_tls(struct nbd_handle *h, int tls)
 		return -1;
 	if (!api_enum_is_valid(tls, N_TLS_POLICIES, "tls"))
 		return -1;
-	if (tls != LIBNBD_TLS_DISABLE)
-		return fail(ENOTSUP, "this libnbd was built without TLS");
 	h->config.tls = tls;
 	return api_return(&call, 0);
 }
@@ -99,32 +93,13 @@ nbd_set_tls_username(struct nbd_handle *h, const char *username)
 	return api_return(&call, 0);
 }
 
-/* The user's own setting, else who the process runs for. */
-static const char *
-effective_username(const struct nbd_handle *h, char *buffer, size_t size)
-{
-	const char *username = h->config.tls_username;
-	int errnum;
-
-	if (!username)
-		username = getenv("LOGNAME");
-	if (username)
-		return username;
-	errnum = getlogin_r(buffer, size);
-	if (errnum)
-		return fail_null(errnum, "getlogin: no TLS username is set and "
-					 "LOGNAME is not in the environment");
-	return buffer;
-}
-
 char *
 nbd_get_tls_username(struct nbd_handle *h)
 {
 	API_CALL(call, h);
-	char buffer[LOGIN_NAME_SIZE];
+	char buffer[TLS_USERNAME_SIZE];
 
-	return api_return_copy(&call,
-			       effective_username(h, buffer, sizeof(buffer)));
+	return api_return_copy(&call, tls_username(h, buffer, sizeof(buffer)));
 }
 
 int
@@ -145,12 +120,8 @@ char *
 nbd_get_tls_hostname(struct nbd_handle *h)
 {
 	API_CALL(call, h);
-	const char *hostname = h->config.tls_hostname;
 
-	/* Without a setting the name we connected to is expected. */
-	if (!hostname || !*hostname)
-		hostname = config_string(h->connect.host);
-	return api_return_copy(&call, hostname);
+	return api_return_copy(&call, tls_hostname(h));
 }
 
 int
@@ -187,5 +158,6 @@ nbd_get_tls_priority(struct nbd_handle *h)
 	API_CALL(call, h);
 	const char *priority = h->config.tls_priority;
 
-	return api_return_copy(&call, priority ? priority : default_priority);
+	return api_return_copy(&call,
+			       priority ? priority : TLS_DEFAULT_PRIORITY);
 }

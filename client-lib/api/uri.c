@@ -149,9 +149,7 @@ apply_settings(struct nbd_handle *h, const struct uri *uri)
 	struct config *config = &h->config;
 
 	if (uri->scheme->is_tls)
-		return fail(ENOTSUP,
-			    "%s needs TLS, and this libnbd was built without",
-			    uri->scheme->name);
+		config->tls = LIBNBD_TLS_REQUIRE;
 	for (size_t i = 0; i < uri->n_parameters; i++)
 		if (apply_parameter(config, &uri->parameters[i]) < 0)
 			return -1;

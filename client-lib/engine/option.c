@@ -113,6 +113,15 @@ goal_reached(struct nbd_handle *h)
 	return STEP_AGAIN;
 }
 
+/* The rows are in an order that makes it so; this is for the day when one
+ * of them is not. */
+static bool
+would_speak_in_clear(const struct nbd_handle *h, const struct option *row)
+{
+	return h->config.tls == LIBNBD_TLS_REQUIRE && !h->negotiated.tls &&
+	       row != &option_starttls && row != &option_abort;
+}
+
 enum step
 run_option_next(struct nbd_handle *h)
 {
@@ -121,9 +130,14 @@ run_option_next(struct nbd_handle *h)
 	while (option->next < N_OPTIONS) {
 		const struct option *row = table[option->next++];
 
-		if ((row->goals & GOAL_BIT(option->goal)) &&
-		    (!row->applies || row->applies(h)))
-			return send_option(h, row);
+		if (!(row->goals & GOAL_BIT(option->goal)) ||
+		    (row->applies && !row->applies(h)))
+			continue;
+		if (would_speak_in_clear(h, row))
+			return dead(h, ENOTSUP,
+				    "option %s: TLS is required but not there",
+				    row->name);
+		return send_option(h, row);
 	}
 	return goal_reached(h);
 }
@@ -166,7 +180,8 @@ run_option_send(struct nbd_handle *h)
 	if (step == STEP_BLOCKED)
 		return step;
 	if (step == STEP_FAILED)
-		return dead(h, errno, "send: option %s",
+		return dead(h, errno, "%s: option %s",
+			    stream_failure(h->stream, "send"),
 			    row ? row->name : "flags");
 	if (!row)
 		engine_set_state(h, STATE_NEGOTIATING);
@@ -181,9 +196,11 @@ run_option_send(struct nbd_handle *h)
 enum step
 run_option_abort(struct nbd_handle *h)
 {
-	if (flush_output(h) == STEP_BLOCKED && !h->option.abort_is_dead)
+	bool is_blocked = flush_output(h) == STEP_BLOCKED ||
+			  stream_shut_write(h->stream) == STREAM_AGAIN;
+
+	if (is_blocked && !h->option.abort_is_dead)
 		return STEP_BLOCKED;
-	(void)stream_shut_write(h->stream);
 	return h->option.abort_is_dead ? dead_as_recorded(h) : engine_close(h);
 }
 

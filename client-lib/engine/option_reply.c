@@ -104,6 +104,9 @@ run_option_payload(struct nbd_handle *h)
 	case OPTION_GO_ON:
 		engine_set_state(h, STATE_OPTION_NEXT);
 		return STEP_AGAIN;
+	case OPTION_SECURE:
+		engine_set_state(h, STATE_TLS_START);
+		return STEP_AGAIN;
 	case OPTION_REFUSED:
 		return option_goal_refused(h);
 	case OPTION_FATAL:

@@ -25,6 +25,7 @@ struct option_answer {
 enum option_outcome {
 	OPTION_MORE,    /* further replies follow */
 	OPTION_GO_ON,   /* settled; the next option may follow */
+	OPTION_SECURE,  /* settled; the next byte either way is TLS */
 	OPTION_REFUSED, /* the goal is out of reach; recorded */
 	OPTION_FATAL,   /* the server broke the protocol; recorded */
 };

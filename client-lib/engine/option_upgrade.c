@@ -3,13 +3,15 @@
  * The options that change how the rest of the connection speaks. A refusal
  * of an automatic one is no error: the connection goes on without.
  */
+#include <errno.h>
+
 #include "client-lib/base/error.h"
 #include "client-lib/engine/handle.h"
 #include "client-lib/engine/option_table.h"
 #include "client-lib/wire/protocol.h"
 
-/* TLS and extended headers have their places in the order of things; the
- * code that they need comes with them. */
+/* Extended headers have their place in the order of things; the code that
+ * they need comes with them. */
 static bool
 not_yet(const struct nbd_handle *h)
 {
@@ -27,6 +29,41 @@ refused_or_go_on(struct nbd_handle *h, const struct option_answer *answer)
 	}
 	option_answer_error(h, h->option.current, answer);
 	return OPTION_REFUSED;
+}
+
+static bool
+starttls_applies(const struct nbd_handle *h)
+{
+	if (h->option.goal == GOAL_STARTTLS)
+		return true;
+	return (h->negotiated.handshake_flags & NBD_FLAG_FIXED_NEWSTYLE) &&
+	       h->config.tls != LIBNBD_TLS_DISABLE;
+}
+
+/* Without TLS goes on only who does not insist on it. */
+static enum option_outcome
+starttls_refused(struct nbd_handle *h, const struct option_answer *answer)
+{
+	if (option_is_requested(h) || h->config.tls != LIBNBD_TLS_REQUIRE)
+		return refused_or_go_on(h, answer);
+	option_answer_error(h, h->option.current, answer);
+	debug_log(&h->debug, "%s", error_last_text());
+	fail(ENOTSUP, "handshake: server refused TLS, but handle TLS setting "
+		      "is 'require' (2)");
+	return OPTION_REFUSED;
+}
+
+static enum option_outcome
+starttls_on_reply(struct nbd_handle *h, const struct option_answer *answer)
+{
+	if (answer->type != NBD_REP_ACK)
+		return starttls_refused(h, answer);
+	if (h->negotiated.tls) {
+		fail(EPROTO, "option STARTTLS: the server agreed to TLS "
+			     "though TLS is already there");
+		return OPTION_FATAL;
+	}
+	return OPTION_SECURE;
 }
 
 static bool
@@ -55,8 +92,8 @@ const struct option option_starttls = {
 	.name = "STARTTLS",
 	.goals = GOAL_BIT(GOAL_UPGRADE) | GOAL_BIT(GOAL_CONNECT) |
 		 GOAL_BIT(GOAL_STARTTLS),
-	.applies = not_yet,
-	.on_reply = refused_or_go_on,
+	.applies = starttls_applies,
+	.on_reply = starttls_on_reply,
 };
 
 const struct option option_extended_headers = {

@@ -85,7 +85,8 @@ receive_need(struct nbd_handle *h, size_t count, const uint8_t **bytes)
 		if (n == STREAM_AGAIN)
 			return STEP_BLOCKED;
 		if (n == STREAM_FAILED)
-			return dead(h, errno, "recv: while %s%s",
+			return dead(h, errno, "%s: while %s%s",
+				    stream_failure(h->stream, "recv"),
 				    engine_state_description(h), hint(h));
 		if (n == 0)
 			return dead(h, ENOTCONN,
@@ -127,7 +128,7 @@ receive_failed(struct nbd_handle *h, int errnum)
 	 * close. */
 	if (h->is_disconnecting && errnum == ECONNRESET)
 		return end_of_stream(h);
-	return dead(h, errnum, "recv");
+	return dead(h, errnum, "%s", stream_failure(h->stream, "recv"));
 }
 
 /* How much of what follows the current piece is wanted in the buffer. */

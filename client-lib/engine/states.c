@@ -24,7 +24,7 @@ enum group {
 
 enum wants {
 	WANTS_NOTHING,
-	WANTS_READ,
+	WANTS_READ, /* or what the stream needs before it can be read */
 	WANTS_WRITE,
 	WANTS_TRANSFER, /* reads always, writes when there is something */
 };
@@ -107,6 +107,20 @@ engine_notify_read(struct nbd_handle *h)
 	return engine_run(h);
 }
 
+/* What to poll for so that the stream can be read. */
+static unsigned
+direction_of_reading(const struct nbd_handle *h)
+{
+	unsigned wants = stream_wants(h->stream);
+	unsigned direction = 0;
+
+	if (wants & STREAM_WANTS_READ)
+		direction |= LIBNBD_AIO_DIRECTION_READ;
+	if (wants & STREAM_WANTS_WRITE)
+		direction |= LIBNBD_AIO_DIRECTION_WRITE;
+	return direction;
+}
+
 int
 engine_notify_write(struct nbd_handle *h)
 {
@@ -116,8 +130,11 @@ engine_notify_write(struct nbd_handle *h)
 	case WANTS_TRANSFER:
 		h->transmit.is_blocked = false;
 		return engine_flush(h);
-	case WANTS_NOTHING:
 	case WANTS_READ:
+		if (direction_of_reading(h) & LIBNBD_AIO_DIRECTION_WRITE)
+			return engine_run(h);
+		break;
+	case WANTS_NOTHING:
 		break;
 	}
 	return fail_event(h, "write");
@@ -138,13 +155,14 @@ engine_direction(const struct nbd_handle *h)
 	case WANTS_NOTHING:
 		break;
 	case WANTS_READ:
-		return LIBNBD_AIO_DIRECTION_READ;
+		return direction_of_reading(h);
 	case WANTS_WRITE:
 		return LIBNBD_AIO_DIRECTION_WRITE;
 	case WANTS_TRANSFER:
-		return transmit_has_work(&h->transmit)
-			       ? LIBNBD_AIO_DIRECTION_BOTH
-			       : LIBNBD_AIO_DIRECTION_READ;
+		return direction_of_reading(h) |
+		       (transmit_has_work(&h->transmit)
+				? LIBNBD_AIO_DIRECTION_WRITE
+				: 0);
 	}
 	return 0;
 }

@@ -37,6 +37,8 @@ enum public_state {
 	X(OPTION_REPLY,   CONNECTING,  READ,     option_reply,   "waiting for the reply to an option") \
 	X(OPTION_PAYLOAD, CONNECTING,  READ,     option_payload, "receiving the reply to an option") \
 	X(OPTION_SKIP,    CONNECTING,  READ,     option_skip,    "skipping a reply to an option") \
+	X(TLS_START,      CONNECTING,  NOTHING,  tls_start,      "preparing TLS") \
+	X(TLS_HANDSHAKE,  CONNECTING,  READ,     tls_handshake,  "agreeing on keys with the server") \
 	X(EXPORT_NAME,    CONNECTING,  READ,     export_name,    "receiving the export's size and flags") \
 	X(OPTION_ABORT,   CONNECTING,  WRITE,    option_abort,   "leaving the negotiation") \
 	X(NEGOTIATING,    NEGOTIATING, NOTHING,  wait_for_user,  "connection is negotiating options") \

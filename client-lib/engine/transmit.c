@@ -261,7 +261,8 @@ peer_is_gone(struct nbd_handle *h, int errnum)
 			return STEP_FAILED;
 	if (h->state != STATE_TRANSFER)
 		return STEP_AGAIN;
-	return dead(h, errnum, "send: the server does not take requests");
+	return dead(h, errnum, "%s: the server does not take requests",
+		    stream_failure(h->stream, "send"));
 }
 
 static enum step
@@ -298,6 +299,20 @@ shut_down(struct nbd_handle *h)
 	return STEP_BLOCKED;
 }
 
+/* Nothing is left to give to the stream; what it holds back shall leave. */
+static enum step
+flush(struct nbd_handle *h)
+{
+	switch (stream_flush(h->stream)) {
+	case STREAM_AGAIN:
+		h->transmit.is_blocked = true;
+		return STEP_BLOCKED;
+	case STREAM_FAILED:
+		return peer_is_gone(h, errno);
+	}
+	return STEP_BLOCKED;
+}
+
 enum step
 transmit_run(struct nbd_handle *h)
 {
@@ -310,7 +325,7 @@ transmit_run(struct nbd_handle *h)
 		switch (transmit->state) {
 		case TRANSMIT_IDLE:
 			if (!has_more(transmit))
-				return STEP_BLOCKED;
+				return flush(h);
 			if (!transmit->staging &&
 			    !(transmit->staging = malloc(
 				      TRANSMIT_STAGING_SIZE)))

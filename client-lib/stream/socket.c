@@ -55,6 +55,14 @@ socket_send(struct stream *stream, const struct iovec *vectors, int n_vectors,
 	return would_block(errno) ? STREAM_AGAIN : STREAM_FAILED;
 }
 
+/* The kernel has it already. */
+static int
+socket_flush(struct stream *stream)
+{
+	(void)stream;
+	return 0;
+}
+
 static int
 socket_shut_write(struct stream *stream)
 {
@@ -71,6 +79,13 @@ socket_has_pending(const struct stream *stream)
 	return false;
 }
 
+static unsigned
+socket_wants(const struct stream *stream)
+{
+	(void)stream;
+	return STREAM_WANTS_READ;
+}
+
 static void
 socket_close(struct stream *stream)
 {
@@ -81,8 +96,10 @@ socket_close(struct stream *stream)
 static const struct stream_operations socket_operations = {
 	.receive = socket_receive,
 	.send = socket_send,
+	.flush = socket_flush,
 	.shut_write = socket_shut_write,
 	.has_pending = socket_has_pending,
+	.wants = socket_wants,
 	.close = socket_close,
 };
 

@@ -13,8 +13,16 @@
 
 /* Results below zero of receive, send and shut_write. */
 enum {
-	STREAM_AGAIN = -1,  /* wait until the descriptor is ready, call again */
-	STREAM_FAILED = -2, /* errno says why; nothing is recorded */
+	STREAM_AGAIN = -1, /* wait until the descriptor is ready, call again */
+	/* errno says why, or is 0 and stream_failure() does; nothing is
+	 * recorded */
+	STREAM_FAILED = -2,
+};
+
+/* What a stream waits for. */
+enum {
+	STREAM_WANTS_READ = 1,
+	STREAM_WANTS_WRITE = 2,
 };
 
 struct stream;
@@ -28,10 +36,15 @@ struct stream_operations {
 	 * MORE promises that another send follows at once. */
 	ssize_t (*send)(struct stream *stream, const struct iovec *vectors,
 			int n_vectors, bool more);
+	/* Sends what the layer has taken and still holds: 0 or a result. */
+	int (*flush)(struct stream *stream);
 	/* Says to the peer that nothing more will be sent. 0 or a result. */
 	int (*shut_write)(struct stream *stream);
 	/* Does the layer hold received bytes that poll(2) cannot see? */
 	bool (*has_pending)(const struct stream *stream);
+	/* What to poll for, as STREAM_WANTS_* bits, when the user of the
+	 * stream waits for bytes to read. */
+	unsigned (*wants)(const struct stream *stream);
 	/* Releases the stream and everything below it. */
 	void (*close)(struct stream *stream);
 };
@@ -39,7 +52,8 @@ struct stream_operations {
 /* Embedded first in each kind of stream. */
 struct stream {
 	const struct stream_operations *operations;
-	int fd; /* what to poll */
+	int fd;              /* what to poll */
+	const char *failure; /* a sentence about a failure that has no errno */
 };
 
 /* A stream on the connected, non-blocking socket FD, which it owns from then
@@ -61,6 +75,12 @@ stream_send(struct stream *stream, const struct iovec *vectors, int n_vectors,
 }
 
 static inline int
+stream_flush(struct stream *stream)
+{
+	return stream->operations->flush(stream);
+}
+
+static inline int
 stream_shut_write(struct stream *stream)
 {
 	return stream->operations->shut_write(stream);
@@ -70,6 +90,19 @@ static inline bool
 stream_has_pending(const struct stream *stream)
 {
 	return stream->operations->has_pending(stream);
+}
+
+static inline unsigned
+stream_wants(const struct stream *stream)
+{
+	return stream->operations->wants(stream);
+}
+
+/* What went wrong, for an error text; where errno tells it, WHAT was tried. */
+static inline const char *
+stream_failure(const struct stream *stream, const char *what)
+{
+	return stream->failure ? stream->failure : what;
 }
 
 static inline void
