@@ -7,95 +7,27 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/list.h"
-#include "daemon/config/load.h"
-#include "daemon/core/daemon.h"
 #include "daemon/core/log.h"
 #include "daemon/core/loop.h"
-#include "daemon/listener.h"
 #include "daemon/rpc/server.h"
+#include "daemon/service_private.h"
 
 #define US_PER_S      1000000ull
 #define STATUS_PERIOD (5 * US_PER_S)
 /* What volumes get for a last flush and their goodbyes, in ns. */
 #define FLUSH_TIME 5000000000ull
 
-/* Somebody on another thread asks for a reload. */
-struct reload_request {
-	struct list link;
-	void (*on_done)(void *user, const struct reload_result *result);
-	void *user;
-};
-
-struct service {
-	const struct options *options;
-	sd_event *event;
-	struct daemon *daemon;
-	struct rpc_server *rpc;
-	struct listener *listener;
-	sd_event_source *drain_timer;
-	uint64_t watchdog_us;
-	bool is_draining;
-
-	/* From other threads: written down, and the eventfd says so. */
-	int wake_fd;
-	pthread_mutex_t lock;
-	struct list reloads;
-	bool drain_is_asked;
-	bool is_drained;
-};
-
-static struct configuration *
-load(const struct options *options, struct string_builder *mistakes)
-{
-	struct configuration *configuration =
-		options->is_demo
-			? configuration_demo()
-			: configuration_load(options->config, mistakes);
-
-	if (!configuration)
-		return NULL;
-	if (options->log_level >= 0)
-		configuration->daemon.log_level = options->log_level;
-	if (options->listen && string_replace(&configuration->daemon.listen,
-					      options->listen) < 0) {
-		configuration_unref(configuration);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return configuration;
-}
-
-struct configuration *
-service_load_configuration(const struct options *options)
-{
-	struct string_builder mistakes = STRING_BUILDER_INIT;
-	struct configuration *configuration = load(options, &mistakes);
-	int saved = errno;
-	CLEANUP_FREE char *text = string_builder_take(&mistakes);
-
-	if (!configuration)
-		fprintf(stderr, "%s",
-			saved == EINVAL && text ? text : "out of memory\n");
-	errno = saved;
-	return configuration;
-}
-
-static void
-tell_status(struct service *service, const char *state)
+void
+service_tell_status(struct service *service, const char *state)
 {
 	unsigned n_volumes, n_ready;
 
@@ -104,70 +36,8 @@ tell_status(struct service *service, const char *state)
 		   state, n_ready, n_volumes, clients_count(service->daemon));
 }
 
-static void
-apply(struct service *service, struct configuration *configuration,
-      struct reload_result *result, struct failure *failure)
-{
-	static const struct log_subject about = { .event = LOG_EVENT_RELOADED };
-	int r = daemon_apply(service->daemon, configuration, result);
-
-	if (r < 0)
-		failure_set(failure, -r, FAILURE_LIMIT,
-			    "the configuration is applied only in part: %s",
-			    strerror(-r));
-	else
-		log_write(LOG_NOTICE, &about,
-			  "configuration reloaded: %u volumes added, %u "
-			  "changed, %u removed",
-			  result->volumes_added, result->volumes_changed,
-			  result->volumes_removed);
-}
-
-/* A wrong configuration changes nothing. */
-static void
-reload(struct service *service, struct reload_result *result,
-       struct failure *failure)
-{
-	struct string_builder mistakes = STRING_BUILDER_INIT;
-	struct configuration *configuration = load(service->options, &mistakes);
-	int saved = errno;
-	CLEANUP_FREE char *text = string_builder_take(&mistakes);
-
-	if (configuration) {
-		apply(service, configuration, result, failure);
-	} else {
-		failure_set(failure, saved, FAILURE_INVALID,
-			    "the new configuration is wrong, and nothing has "
-			    "changed: %s",
-			    text ? text : strerror(saved));
-	}
-	configuration_unref(configuration);
-	if (failure->errnum)
-		log_error("%s", failure_text(failure));
-}
-
-static void
-reload_and_tell(struct service *service,
-		void (*on_done)(void *user, const struct reload_result *result),
-		void *user)
-{
-	CLEANUP(failure_done) struct failure failure = { 0 };
-	struct reload_result result = { .failure = &failure };
-
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
-		   clock_now() / 1000);
-	if (service->is_draining)
-		failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
-			    "the daemon is shutting down");
-	else
-		reload(service, &result, &failure);
-	tell_status(service, "READY=1\n");
-	if (on_done)
-		on_done(user, &result);
-}
-
-static void
-wake(struct service *service)
+void
+service_wake(struct service *service)
 {
 	uint64_t one = 1;
 
@@ -185,7 +55,7 @@ on_daemon_drained(void *user)
 		SCOPED_LOCK(&service->lock);
 		service->is_drained = true;
 	}
-	wake(service);
+	service_wake(service);
 }
 
 /* The last call has ended. */
@@ -239,20 +109,6 @@ drain(struct service *service)
 	rpc_server_drain(service->rpc, on_rpc_drained, service);
 }
 
-static void
-run_reloads(struct service *service, struct list *requests)
-{
-	struct list *link;
-
-	while ((link = list_take_first(requests))) {
-		struct reload_request *request = container_of(
-			link, struct reload_request, link);
-
-		reload_and_tell(service, request->on_done, request->user);
-		free(request);
-	}
-}
-
 static int
 on_wake(sd_event_source *source, int fd, uint32_t events, void *user)
 {
@@ -273,37 +129,12 @@ on_wake(sd_event_source *source, int fd, uint32_t events, void *user)
 		drain_is_asked = service->drain_is_asked;
 		is_drained = service->is_drained;
 	}
-	run_reloads(service, &reloads);
+	reload_run_asked(service, &reloads);
 	if (drain_is_asked)
 		drain(service);
 	if (is_drained)
 		return sd_event_exit(service->event, EXIT_SUCCESS);
 	return 0;
-}
-
-/* daemon_control: any thread. */
-static void
-ask_for_reload(void *context,
-	       void (*on_done)(void *user, const struct reload_result *result),
-	       void *user)
-{
-	struct service *service = context;
-	struct reload_request *request = calloc(1, sizeof(*request));
-
-	if (!request) {
-		struct failure failure = { .errnum = ENOMEM,
-					   .reason = FAILURE_LIMIT };
-
-		on_done(user, &(struct reload_result){ .failure = &failure });
-		return;
-	}
-	request->on_done = on_done;
-	request->user = user;
-	{
-		SCOPED_LOCK(&service->lock);
-		list_append(&service->reloads, &request->link);
-	}
-	wake(service);
 }
 
 static void
@@ -315,7 +146,7 @@ ask_for_drain(void *context)
 		SCOPED_LOCK(&service->lock);
 		service->drain_is_asked = true;
 	}
-	wake(service);
+	service_wake(service);
 }
 
 static int
@@ -341,7 +172,7 @@ on_hangup(sd_event_source *source, const struct signalfd_siginfo *info,
 {
 	(void)source;
 	(void)info;
-	reload_and_tell(user, NULL, NULL);
+	reload_now(user, NULL, NULL);
 	return 0;
 }
 
@@ -372,7 +203,7 @@ on_status_timer(sd_event_source *source, uint64_t time, void *user)
 
 	(void)time;
 	if (!service->is_draining)
-		tell_status(service, "");
+		service_tell_status(service, "");
 	sd_event_source_set_time_relative(source, STATUS_PERIOD);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -436,7 +267,7 @@ static int
 start_core(struct service *service, struct configuration *configuration)
 {
 	struct daemon_control control = {
-		.reload = ask_for_reload,
+		.reload = reload_ask,
 		.drain = ask_for_drain,
 		.context = service,
 	};
@@ -522,7 +353,7 @@ service_run(const struct options *options, struct configuration *configuration)
 	} else {
 		log_info("serving %zu volumes at %s", configuration->n_volumes,
 			 configuration->daemon.listen);
-		tell_status(&service, "READY=1\n");
+		service_tell_status(&service, "READY=1\n");
 		r = sd_event_loop(service.event);
 		if (r < 0)
 			log_error("the main loop failed: %s", strerror(-r));

@@ -9,34 +9,25 @@
 #include "daemon/core/connection.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <libnbd.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "daemon/core/connection_private.h"
 #include "daemon/core/connector.h"
-#include "daemon/core/log.h"
 
-/* How long a server may take to hang up after our goodbye. */
-#define GOODBYE_PATIENCE 1000000000ull
-
-static atomic_ullong next_id = 1;
-
-static void
-set_phase(struct connection *connection, enum connection_phase phase)
+void
+connection_set_phase(struct connection *connection, enum connection_phase phase)
 {
 	connection->phase = phase;
 	connection->public_phase = phase;
 }
 
 /* Forgets the handle; its closing completes whatever is in flight. */
-static void
-close_handle(struct connection *connection)
+void
+connection_close_handle(struct connection *connection)
 {
-	set_phase(connection, PHASE_GONE);
+	connection_set_phase(connection, PHASE_GONE);
 	loop_stop_timer(connection->loop, &connection->timer);
 	loop_unwatch(connection->loop, &connection->watch);
 	if (connection->job)
@@ -52,7 +43,7 @@ connection_lose(struct connection *connection, const struct failure *failure)
 {
 	if (connection->phase == PHASE_GONE)
 		return;
-	close_handle(connection);
+	connection_close_handle(connection);
 	connection_lose_parts(connection, failure_text(failure));
 	connection->owner->on_lost(connection, failure);
 }
@@ -76,9 +67,9 @@ guess_reason(const char *text, int errnum)
 	return FAILURE_SERVER_UNREACHABLE;
 }
 
-static void
-lose_with_text(struct connection *connection, const char *attempt,
-	       const char *text, int errnum)
+void
+connection_lose_with_text(struct connection *connection, const char *attempt,
+			  const char *text, int errnum)
 {
 	struct failure failure = { 0 };
 
@@ -95,8 +86,8 @@ connection_lose_by_library(struct connection *connection, const char *attempt)
 {
 	const char *text = nbd_get_error();
 
-	lose_with_text(connection, attempt, text ? text : "failed",
-		       nbd_get_errno());
+	connection_lose_with_text(connection, attempt, text ? text : "failed",
+				  nbd_get_errno());
 }
 
 static void
@@ -115,7 +106,7 @@ lose_by_deadline(struct connection *connection)
 static void
 finish_closing(struct connection *connection)
 {
-	close_handle(connection);
+	connection_close_handle(connection);
 	connection_lose_parts(connection, "the connection was closed");
 	connection->owner->on_closed(connection);
 }
@@ -137,8 +128,8 @@ check_patience(struct connection *connection)
 		connection_set_deadline(connection, due, "waiting for");
 }
 
-static void
-on_timer(struct timer *timer)
+void
+connection_on_timer(struct timer *timer)
 {
 	struct connection *connection = container_of(timer, struct connection,
 						     timer);
@@ -164,7 +155,7 @@ static void
 become_ready(struct connection *connection)
 {
 	loop_stop_timer(connection->loop, &connection->timer);
-	set_phase(connection, PHASE_DATA);
+	connection_set_phase(connection, PHASE_DATA);
 	connection->idle_since = loop_now(connection->loop);
 	connection->owner->on_ready(connection);
 }
@@ -172,7 +163,7 @@ become_ready(struct connection *connection)
 static void
 become_negotiating(struct connection *connection, bool was_option)
 {
-	set_phase(connection, PHASE_NEGOTIATING);
+	connection_set_phase(connection, PHASE_NEGOTIATING);
 	if (was_option)
 		connection->owner->on_option(connection,
 					     connection->option_errnum);
@@ -246,7 +237,8 @@ update_watch(struct connection *connection)
 	}
 	r = loop_watch(connection->loop, &connection->watch, fd, events);
 	if (r < 0)
-		lose_with_text(connection, "watching", strerror(-r), -r);
+		connection_lose_with_text(connection, "watching", strerror(-r),
+					  -r);
 }
 
 static const char *
@@ -273,16 +265,16 @@ has_ended(struct connection *connection)
 		if (connection->phase == PHASE_CLOSING)
 			finish_closing(connection);
 		else
-			lose_with_text(connection, activity_of(connection),
-				       "the server closed the connection",
-				       ECONNRESET);
+			connection_lose_with_text(
+				connection, activity_of(connection),
+				"the server closed the connection", ECONNRESET);
 		return true;
 	}
 	return false;
 }
 
-static void
-settle(struct message *message)
+void
+connection_settle(struct message *message)
 {
 	struct connection *connection = container_of(message, struct connection,
 						     settle);
@@ -305,8 +297,8 @@ connection_touch(struct connection *connection)
 
 /* A hang-up counts as readable, so that the library reads what is left and
  * then the end. */
-static void
-on_ready(struct watch *watch, uint32_t events)
+void
+connection_on_events(struct watch *watch, uint32_t events)
 {
 	struct connection *connection = container_of(watch, struct connection,
 						     watch);
@@ -317,12 +309,12 @@ on_ready(struct watch *watch, uint32_t events)
 		if (connection->phase == PHASE_CLOSING)
 			finish_closing(connection);
 		else
-			lose_with_text(connection, connection->activity,
-				       "the server closed the connection",
-				       ECONNRESET);
+			connection_lose_with_text(
+				connection, connection->activity,
+				"the server closed the connection", ECONNRESET);
 		return;
 	}
-	/* Failures show in the handle's state, which settle() looks at. */
+	/* Failures show in the handle's state, which connection_settle() looks at. */
 	if ((direction & LIBNBD_AIO_DIRECTION_READ) &&
 	    (events & (EPOLLIN | hangup)))
 		nbd_aio_notify_read(connection->nbd);
@@ -331,152 +323,5 @@ on_ready(struct watch *watch, uint32_t events)
 		nbd_aio_notify_write(connection->nbd);
 	/* At once: a later call of the library in this thread would replace
 	 * the text of its error. */
-	settle(&connection->settle);
-}
-
-static void
-on_release(struct message *message)
-{
-	struct connection *connection = container_of(message, struct connection,
-						     release);
-
-	loop_message_cancel(&connection->settle);
-	listing_done(&connection->listing);
-	endpoint_unref(connection->endpoint);
-	free(connection);
-}
-
-struct connection *
-connection_new(struct loop *loop, struct endpoint *endpoint,
-	       const struct connection_owner *owner, void *user)
-{
-	struct connection *connection = calloc(1, sizeof(*connection));
-
-	if (!connection)
-		return NULL;
-	connection->id = next_id++;
-	connection->loop = loop;
-	connection->endpoint = endpoint_ref(endpoint);
-	connection->owner = owner;
-	connection->user = user;
-	connection->activity = "connecting to";
-	connection->since = loop_now(loop);
-	connection->watch = (struct watch){ .fd = -1, .on_ready = on_ready };
-	connection->timer.on_due = on_timer;
-	list_init(&connection->link);
-	list_init(&connection->parts);
-	list_init(&connection->answered);
-	loop_message_init(&connection->settle, settle);
-	loop_message_init(&connection->release, on_release);
-	return connection;
-}
-
-static void
-on_connector_done(struct connect_job *job)
-{
-	struct connection *connection = job->user;
-
-	if (!connection) {
-		/* Given up meanwhile. */
-		nbd_close(job->nbd);
-		return;
-	}
-	connection->job = NULL;
-	connection->nbd = job->nbd;
-	if (job->result < 0)
-		lose_with_text(connection, "connecting to",
-			       job->text ? job->text : "failed", job->errnum);
-	else
-		settle(&connection->settle);
-}
-
-static void
-start_here(struct connection *connection)
-{
-	/* A failure shows in the handle's state. */
-	if (endpoint_connect(connection->endpoint, connection->nbd) < 0 &&
-	    nbd_aio_is_created(connection->nbd) > 0) {
-		connection_lose_by_library(connection, "connecting to");
-		return;
-	}
-	settle(&connection->settle);
-}
-
-static void
-on_start(struct message *message)
-{
-	struct connection *connection = container_of(message, struct connection,
-						     settle);
-
-	connection->settle.run = settle;
-	if (connection->phase == PHASE_GONE)
-		return;
-	connection->nbd = nbd_create();
-	if (!connection->nbd ||
-	    endpoint_prepare(connection->endpoint, connection->nbd) < 0) {
-		connection_lose_by_library(connection, "preparing to reach");
-		return;
-	}
-	if (!endpoint_needs_lookup(connection->endpoint)) {
-		start_here(connection);
-		return;
-	}
-	connection->job = connector_start(connection->loop,
-					  connection->endpoint, connection->nbd,
-					  on_connector_done, connection);
-	if (!connection->job)
-		lose_with_text(connection, "starting a thread to look up",
-			       strerror(errno), errno);
-	else
-		connection->nbd = NULL;
-}
-
-void
-connection_start(struct connection *connection, uint64_t deadline)
-{
-	connection_set_deadline(connection, deadline, "connecting to");
-	connection->settle.run = on_start;
-	loop_run_later(connection->loop, &connection->settle);
-}
-
-void
-connection_set_deadline(struct connection *connection, uint64_t deadline,
-			const char *activity)
-{
-	connection->activity = activity;
-	if (loop_set_timer(connection->loop, &connection->timer, deadline) < 0)
-		log_error("no memory for a timer: a deadline is not kept");
-}
-
-void
-connection_clear_deadline(struct connection *connection)
-{
-	loop_stop_timer(connection->loop, &connection->timer);
-}
-
-void
-connection_close(struct connection *connection)
-{
-	int r = -1;
-
-	if (connection->phase == PHASE_DATA)
-		r = nbd_aio_disconnect(connection->nbd, 0);
-	else if (connection->phase == PHASE_NEGOTIATING)
-		r = nbd_aio_opt_abort(connection->nbd);
-	set_phase(connection, PHASE_CLOSING);
-	connection_set_deadline(
-		connection,
-		r < 0 ? 0 : loop_now(connection->loop) + GOODBYE_PATIENCE,
-		"closing");
-	connection_touch(connection);
-}
-
-void
-connection_free(struct connection *connection)
-{
-	if (!connection)
-		return;
-	if (connection->phase != PHASE_GONE)
-		close_handle(connection);
-	loop_run_later(connection->loop, &connection->release);
+	connection_settle(&connection->settle);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <libnbd.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/core/connection_private.h"
 #include "daemon/core/session.h"
@@ -98,7 +97,7 @@ begun(struct connection *connection, int r)
 {
 	if (r < 0)
 		return -1;
-	connection->phase = PHASE_OPTION;
+	connection_set_phase(connection, PHASE_OPTION);
 	connection_touch(connection);
 	return 0;
 }

@@ -62,5 +62,6 @@ void daemon_add_volume(struct daemon *daemon, struct volume *volume);
 void daemon_remove_volume(struct daemon *daemon, struct volume *volume);
 /* A name that no volume has. */
 void daemon_name_ad_hoc(struct daemon *daemon, char *name, size_t size);
+void daemon_remove_all_volumes(struct daemon *daemon);
 /* Removes what CLIENT opened. */
 void daemon_close_ad_hoc(struct daemon *daemon, const struct client *client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What target.c and dispatch.c share: the way of requests through a target. */
+/* What target.c, dispatch.c and answers.c share: the way of requests through a target. */
 #pragma once
 
 #include "daemon/core/target.h"
@@ -13,6 +13,12 @@ void dispatch_expire(struct request_target *target, struct request *request);
 
 /* Ends REQUEST, whose failure is filled, without waiting for its parts. */
 void dispatch_abandon(struct request_target *target, struct request *request);
+
+/* All of REQUEST is handed out, or no more of it will be. */
+void dispatch_set_running(struct request_target *target,
+			  struct request *request);
+/* The request is through and leaves its list. */
+void dispatch_finish(struct request_target *target, struct request *request);
 
 /* In target.c: the request is through; releases, counts, calls on_done. */
 void target_finish(struct request_target *target, struct request *request);

@@ -2,7 +2,6 @@
 /* Endpoints, and what of them the library is told. */
 #include "daemon/core/endpoint.h"
 
-#include <errno.h>
 #include <libnbd.h>
 #include <stdio.h>
 #include <stdlib.h>

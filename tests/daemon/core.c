@@ -292,8 +292,7 @@ threads_submit_look_open_and_negotiate_at_once(void **state)
 	struct worker workers[N_THREADS];
 
 	(void)state;
-	set_up(&f,
-	       "nbdkit --foreground --filter=delay memory 16M wdelay=1ms");
+	set_up(&f, "nbdkit --foreground --filter=delay memory 16M wdelay=1ms");
 	for (unsigned i = 0; i < N_THREADS; i++) {
 		workers[i] = (struct worker){ .f = &f, .number = i };
 		pthread_create(&workers[i].thread, NULL, write_and_read,

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The way back: what becomes of a request when its parts are answered, lost or
+ * late. A request that ends before its parts leaves them its buffer, because
+ * the library may still write there.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <stdlib.h>
+
+#include "daemon/core/block_status.h"
+#include "daemon/core/check.h"
+#include "daemon/core/dispatch.h"
+
+/* A server that hangs up each time it gets a certain command shall not get it
+ * for ever. */
+#define MAX_LOSSES 5
+
+/* The first failure counts, and nothing more is handed out. */
+static void
+record_failure(struct request_target *target, struct part *part, int errnum,
+	       enum failure_reason reason, const char *text)
+{
+	struct request *request = part->request;
+
+	if (request->failure.errnum)
+		return;
+	failure_set(&request->failure, errnum, reason, "%s: %s",
+		    request_command_name(request->command), text);
+	failure_set_place(&request->failure, NULL,
+			  part->connection->endpoint->uri);
+	if (!request->is_running)
+		dispatch_set_running(target, request);
+}
+
+static void
+put_back(struct request_target *target, struct request *request)
+{
+	list_remove(&request->link);
+	list_prepend(&target->waiting, &request->link);
+	request->is_running = false;
+	target->n_running--;
+	target->n_waiting++;
+}
+
+/* One command is answered. Is the whole range, or all that was asked for? */
+static bool
+advance_block_status(struct request *request)
+{
+	uint64_t next = block_status_deliver(request);
+
+	if (next == request->next_offset) {
+		failure_set(&request->failure, EPROTO, FAILURE_NBD,
+			    "block status: the server's answer at offset "
+			    "%" PRIu64 " covers nothing",
+			    next);
+		return true;
+	}
+	request->next_offset = next;
+	return next >= request->end || request->is_partial_ok ||
+	       (request->flags & LIBNBD_CMD_FLAG_REQ_ONE);
+}
+
+/* All that was handed out is answered. */
+static void
+on_all_answered(struct request_target *target, struct request *request)
+{
+	if (!request->is_running)
+		return;
+	if (request->command == REQUEST_BLOCK_STATUS &&
+	    !request->failure.errnum && !advance_block_status(request))
+		put_back(target, request);
+	else
+		dispatch_finish(target, request);
+}
+
+static void
+release_orphan(struct orphan *orphan)
+{
+	if (!orphan || --orphan->n_parts > 0)
+		return;
+	buffer_release(&orphan->payload);
+	free(orphan);
+}
+
+/* Will the part be sent again? */
+static bool
+retry(struct request_target *target, struct part *part)
+{
+	if (!target->retries_parts || part->request->failure.errnum ||
+	    ++part->losses >= MAX_LOSSES)
+		return false;
+	list_append(&target->retries, &part->link);
+	return true;
+}
+
+void
+target_on_part(struct request_target *target, struct part *part,
+	       enum part_outcome outcome, const char *text)
+{
+	struct request *request = part->request;
+
+	target_dispatch_later(target);
+	if (!request) {
+		release_orphan(part->orphan);
+		target_give_part(target, part);
+		return;
+	}
+	if (outcome == PART_LOST) {
+		if (request_command_writes(part->command))
+			request->may_be_applied = true;
+		if (retry(target, part))
+			return;
+		record_failure(target, part, ECONNRESET,
+			       FAILURE_SERVER_UNREACHABLE, text);
+	} else if (outcome == PART_FAILED) {
+		record_failure(target, part, part->errnum, FAILURE_NBD, text);
+	}
+	list_remove(&part->sibling);
+	target_give_part(target, part);
+	if (list_is_empty(&request->parts))
+		on_all_answered(target, request);
+}
+
+/* The parts that are in flight keep the buffer until they are answered. */
+static int
+leave_buffer(struct request *request)
+{
+	struct orphan *orphan = NULL;
+
+	if (list_is_empty(&request->parts))
+		return 0;
+	if (request->payload.owner) {
+		orphan = calloc(1, sizeof(*orphan));
+		if (!orphan)
+			return -ENOMEM;
+		orphan->payload = buffer_take(&request->payload);
+	}
+	if (request_command_writes(request->command))
+		request->may_be_applied = true;
+	list_for_each_safe(link, &request->parts) {
+		struct part *part = container_of(link, struct part, sibling);
+
+		part->request = NULL;
+		part->orphan = orphan;
+		list_remove(&part->sibling);
+		if (orphan)
+			orphan->n_parts++;
+	}
+	return 0;
+}
+
+static void
+drop_retries_of(struct request_target *target, const struct request *request)
+{
+	list_for_each_safe(link, &target->retries) {
+		struct part *part = container_of(link, struct part, link);
+
+		if (part->request != request)
+			continue;
+		list_remove(&part->link);
+		list_remove(&part->sibling);
+		target_give_part(target, part);
+	}
+}
+
+void
+dispatch_abandon(struct request_target *target, struct request *request)
+{
+	drop_retries_of(target, request);
+	if (leave_buffer(request) == 0)
+		dispatch_finish(target, request);
+	else if (!request->is_running)
+		/* Without memory for the record of it we wait for the parts
+		 * after all. */
+		dispatch_set_running(target, request);
+}
+
+static void
+explain_no_connection(struct request_target *target, struct request *request)
+{
+	const struct failure *why = &target->last_failure;
+
+	failure_set(&request->failure, ENOTCONN,
+		    why->errnum ? why->reason : FAILURE_SERVER_UNREACHABLE,
+		    "%s: no connection within the time allowed%s%s",
+		    request_command_name(request->command),
+		    why->errnum ? "; the last attempt: " : "",
+		    why->errnum ? failure_text(why) : "");
+	failure_set_hint(&request->failure,
+			 "Check that the server runs and can be reached from "
+			 "this machine.");
+	failure_set_place(&request->failure, target->name, why->endpoint);
+}
+
+void
+dispatch_expire(struct request_target *target, struct request *request)
+{
+	if (request->failure.errnum) {
+		/* It failed already, and only waited for its parts. */
+	} else if (list_is_empty(&target->connections)) {
+		explain_no_connection(target, request);
+	} else {
+		failure_set(&request->failure, ETIMEDOUT, FAILURE_TIMEOUT,
+			    "%s: not done within the time allowed",
+			    request_command_name(request->command));
+	}
+	dispatch_abandon(target, request);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files pool*.c share; on the loop's thread. */
+#pragma once
+
+#include "daemon/core/volume_private.h"
+
+/* A connection that lived as long was a good one. ns */
+#define POOL_GOOD_LIFE 5000000000ull
+
+/* In pool_connection.c. */
+extern const struct connection_owner pool_connection_owner;
+
+/* Makes as many connections as are wanted, unless a pause must pass first. */
+void pool_evaluate(struct volume *volume);
+/* Tries again after a pause, unless that is due already. */
+void pool_schedule_retry(struct volume *volume);
+/* A connection that holds ends the row of failures. */
+void pool_forgive(struct volume *volume);
+/* An attempt to connect has failed. */
+void pool_on_attempt_failed(struct volume *volume,
+			    const struct failure *failure);
+
+/* Puts the connection in another list, or in none if TO is NULL. */
+void pool_move(struct volume *volume, struct connection *connection,
+	       struct list *to);
+/* Takes it out of its list and frees it. */
+void pool_discard(struct volume *volume, struct connection *connection);
+/* Says goodbye to the server of a connection that nothing needs. */
+void pool_close_politely(struct volume *volume, struct connection *connection);
+/* Has the last connection of a closed pool gone? */
+void pool_check_closed(struct volume *volume);
+
+/* pool->retry and pool->shrink */
+void pool_on_retry(struct timer *timer);
+void pool_on_shrink(struct timer *timer);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading the configuration, first and again. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/cleanup.h"
+#include "daemon/config/load.h"
+#include "daemon/core/log.h"
+#include "daemon/core/loop.h"
+#include "daemon/service.h"
+#include "daemon/service_private.h"
+
+/* Somebody on another thread asks for a reload. */
+struct reload_request {
+	struct list link;
+	void (*on_done)(void *user, const struct reload_result *result);
+	void *user;
+};
+
+static struct configuration *
+load(const struct options *options, struct string_builder *mistakes)
+{
+	struct configuration *configuration =
+		options->is_demo
+			? configuration_demo()
+			: configuration_load(options->config, mistakes);
+
+	if (!configuration)
+		return NULL;
+	if (options->log_level >= 0)
+		configuration->daemon.log_level = options->log_level;
+	if (options->listen && string_replace(&configuration->daemon.listen,
+					      options->listen) < 0) {
+		configuration_unref(configuration);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return configuration;
+}
+
+struct configuration *
+service_load_configuration(const struct options *options)
+{
+	struct string_builder mistakes = STRING_BUILDER_INIT;
+	struct configuration *configuration = load(options, &mistakes);
+	int saved = errno;
+	CLEANUP_FREE char *text = string_builder_take(&mistakes);
+
+	if (!configuration)
+		fprintf(stderr, "%s",
+			saved == EINVAL && text ? text : "out of memory\n");
+	errno = saved;
+	return configuration;
+}
+
+static void
+apply(struct service *service, struct configuration *configuration,
+      struct reload_result *result, struct failure *failure)
+{
+	static const struct log_subject about = { .event = LOG_EVENT_RELOADED };
+	int r = daemon_apply(service->daemon, configuration, result);
+
+	if (r < 0)
+		failure_set(failure, -r, FAILURE_LIMIT,
+			    "the configuration is applied only in part: %s",
+			    strerror(-r));
+	else
+		log_write(LOG_NOTICE, &about,
+			  "configuration reloaded: %u volumes added, %u "
+			  "changed, %u removed",
+			  result->volumes_added, result->volumes_changed,
+			  result->volumes_removed);
+}
+
+/* A wrong configuration changes nothing. */
+static void
+reload(struct service *service, struct reload_result *result,
+       struct failure *failure)
+{
+	struct string_builder mistakes = STRING_BUILDER_INIT;
+	struct configuration *configuration = load(service->options, &mistakes);
+	int saved = errno;
+	CLEANUP_FREE char *text = string_builder_take(&mistakes);
+
+	if (configuration) {
+		apply(service, configuration, result, failure);
+	} else {
+		failure_set(failure, saved, FAILURE_INVALID,
+			    "the new configuration is wrong, and nothing has "
+			    "changed: %s",
+			    text ? text : strerror(saved));
+	}
+	configuration_unref(configuration);
+	if (failure->errnum)
+		log_error("%s", failure_text(failure));
+}
+
+void
+reload_now(struct service *service,
+	   void (*on_done)(void *user, const struct reload_result *result),
+	   void *user)
+{
+	CLEANUP(failure_done) struct failure failure = { 0 };
+	struct reload_result result = { .failure = &failure };
+
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
+		   clock_now() / 1000);
+	if (service->is_draining)
+		failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
+			    "the daemon is shutting down");
+	else
+		reload(service, &result, &failure);
+	service_tell_status(service, "READY=1\n");
+	if (on_done)
+		on_done(user, &result);
+}
+
+void
+reload_run_asked(struct service *service, struct list *requests)
+{
+	struct list *link;
+
+	while ((link = list_take_first(requests))) {
+		struct reload_request *request = container_of(
+			link, struct reload_request, link);
+
+		reload_now(service, request->on_done, request->user);
+		free(request);
+	}
+}
+
+/* daemon_control: any thread. */
+void
+reload_ask(void *context,
+	   void (*on_done)(void *user, const struct reload_result *result),
+	   void *user)
+{
+	struct service *service = context;
+	struct reload_request *request = calloc(1, sizeof(*request));
+
+	if (!request) {
+		struct failure failure = { .errnum = ENOMEM,
+					   .reason = FAILURE_LIMIT };
+
+		on_done(user, &(struct reload_result){ .failure = &failure });
+		return;
+	}
+	request->on_done = on_done;
+	request->user = user;
+	{
+		SCOPED_LOCK(&service->lock);
+		list_append(&service->reloads, &request->link);
+	}
+	service_wake(service);
+}
