@@ -116,7 +116,7 @@ on_received(struct rpc_event *event, bool ok)
 	rpc_call_unref(call);
 }
 
-/* The message is encoded by now, so gRPC may have it uncompressed. */
+/* Headers go with whatever is sent first. */
 static size_t
 add_initial_metadata(struct rpc_call *call, grpc_op *ops, size_t n)
 {
