@@ -58,6 +58,6 @@ run_config_check(const struct options *options)
 			    "install it, or put its folder on PATH",
 			    "there is no nbd-clientd");
 	/* It has said on standard error what is wrong, and where. */
-	return fail(EXIT_NO, EINVAL, "mend the lines named above",
+	return fail(EXIT_USAGE, EINVAL, "mend the lines named above",
 		    "the configuration is not valid");
 }

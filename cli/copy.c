@@ -38,10 +38,10 @@ check_not_same(const char *from, const char *to)
 static int
 check_fits(const struct disk *source, const struct disk *destination)
 {
-	if (destination->export->read_only)
-		return fail(EXIT_PERMISSION, EROFS,
-			    "choose another destination", "%s is read-only",
-			    destination->name);
+	int status = disk_check_writable(destination);
+
+	if (status != EXIT_OK)
+		return status;
 	if (source->size == DISK_SIZE_UNKNOWN ||
 	    source->size <= destination->size)
 		return EXIT_OK;
@@ -151,8 +151,8 @@ copy_from(const struct options *options, struct disk *source)
 	    (source->is_sequential || strcmp(to, "-") == 0))
 		return fail(EXIT_USAGE, EINVAL, "copy without --verify",
 			    "what went through a pipe cannot be read again");
-	if (options_has(options, OPTION_DRY_RUN) && !options->timeout_ms &&
-	    (strchr(to, '/') && !strstr(to, "://")))
+	/* A file would be made, or emptied. */
+	if (options_has(options, OPTION_DRY_RUN) && target_is_file(to))
 		return EXIT_OK;
 	status = disk_open_destination(options, to, source->size, &destination);
 	if (status != EXIT_OK)

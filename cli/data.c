@@ -98,11 +98,10 @@ write_length(const struct disk *disk, const struct disk *file, uint64_t *length)
 	const struct options *options = disk->options;
 	uint64_t offset = options->offset;
 
-	if (disk->export->read_only)
-		return fail(EXIT_PERMISSION, EROFS,
-			    "write to another one, or have the server export "
-			    "it for writing",
-			    "%s is read-only", disk->name);
+	int status = disk_check_writable(disk);
+
+	if (status != EXIT_OK)
+		return status;
 	*length = options_has(options, OPTION_LENGTH) ? options->length
 						      : file->size;
 	if (file->size != DISK_SIZE_UNKNOWN && *length > file->size)
@@ -210,6 +209,8 @@ run_on_disk(const struct options *options, enum disk_mode mode,
 	interrupt_defer();
 	attempt("%s %s", options->command->verb, disk->name);
 	status = disk_range(disk, &offset, &length);
+	if (status == EXIT_OK && mode == DISK_FOR_WRITING)
+		status = disk_check_writable(disk);
 	if (status == EXIT_OK && !options_has(options, OPTION_DRY_RUN))
 		status = run(disk, offset, length);
 	return close_both(disk, NULL, status);
@@ -282,5 +283,5 @@ flush(struct disk *disk, uint64_t offset, uint64_t length)
 int
 run_flush(const struct options *options)
 {
-	return run_on_disk(options, DISK_FOR_WRITING, flush);
+	return run_on_disk(options, DISK_FOR_READING, flush);
 }

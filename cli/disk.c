@@ -84,6 +84,12 @@ file_path(const char *name)
 	return NULL;
 }
 
+bool
+target_is_file(const char *name)
+{
+	return file_path(name) != NULL;
+}
+
 static int
 open_any(const struct options *options, const char *name, enum disk_mode mode,
 	 uint64_t size, struct disk **disk)
@@ -222,4 +228,15 @@ disk_range(const struct disk *disk, uint64_t *offset, uint64_t *length)
 			    " bytes",
 			    *length, *offset, disk->name, disk->size);
 	return EXIT_OK;
+}
+
+int
+disk_check_writable(const struct disk *disk)
+{
+	if (!disk->export->read_only)
+		return EXIT_OK;
+	return fail(EXIT_PERMISSION, EROFS,
+		    "choose another one, or have the server export it for "
+		    "writing",
+		    "%s is read-only", disk->name);
 }

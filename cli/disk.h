@@ -175,8 +175,14 @@ int disk_close(struct disk *disk);
  * or the code of a recorded failure. */
 int disk_range(const struct disk *disk, uint64_t *offset, uint64_t *length);
 
+/* EXIT_OK if DISK takes writes, else records EXIT_PERMISSION. */
+int disk_check_writable(const struct disk *disk);
+
 /* Is TEXT an NBD URI? The scheme is all that is looked at. */
 bool target_is_uri(const char *text);
+
+/* Where files are possible: does NAME mean one? */
+bool target_is_file(const char *name);
 
 /* EXIT_OK if TEXT can be the name of a volume or is an NBD URI, else records
  * EXIT_USAGE. */

@@ -18,6 +18,8 @@ static struct {
 	char attempted[512];
 	/* The failure; code is EXIT_OK while there is none. */
 	enum exit_code code;
+	/* What code was before failure_amend(). */
+	enum exit_code cause;
 	int errnum;
 	char failed[512];
 	char seen[1024];
@@ -75,6 +77,7 @@ fail(enum exit_code code, int errnum, const char *todo, const char *format, ...)
 	if (state.code != EXIT_OK)
 		return code;
 	state.code = code;
+	state.cause = code;
 	state.errnum = errnum;
 	strcpy(state.failed, state.attempted);
 	snprintf(state.todo, sizeof(state.todo), "%s",
@@ -82,6 +85,10 @@ fail(enum exit_code code, int errnum, const char *todo, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(state.seen, sizeof(state.seen), format, args);
 	va_end(args);
+	/* Lists of mistakes end in one. */
+	for (size_t n = strlen(state.seen); n > 0 && state.seen[n - 1] == '\n';
+	     n--)
+		state.seen[n - 1] = '\0';
 	return code;
 }
 
@@ -122,11 +129,19 @@ failure_amend(enum exit_code code, const char *format, ...)
 	return code;
 }
 
+void
+failure_advise(const char *todo)
+{
+	snprintf(state.todo, sizeof(state.todo), "%s", todo);
+}
+
 static void
 failure_append_json(struct string_builder *line)
 {
-	string_builder_printf(
-		line, "{\"error\":{\"code\":%d,\"errno\":", (int)state.code);
+	string_builder_printf(line,
+			      "{\"error\":{\"code\":%d,\"cause\":%d,"
+			      "\"errno\":",
+			      (int)state.code, (int)state.cause);
 	if (*errno_name(state.errnum))
 		json_append_string(line, errno_name(state.errnum));
 	else

@@ -70,6 +70,9 @@ int failure_amend(enum exit_code code, const char *format, ...)
 /* Forgets the recorded failure: it turned out not to matter. */
 void failure_clear(void);
 
+/* Replaces what the user can do about the recorded failure. */
+void failure_advise(const char *todo);
+
 /* Prints the recorded failure on standard error, as text or JSON, and forgets
  * it. Does nothing if there is none. */
 void failure_print(const struct options *options);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/daemon.h"
 #include "cli/direct.h"
@@ -14,6 +15,13 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "nbdclientd/v1/negotiation.pb-c.h"
+
+#define SWAP(a, b)                       \
+	do {                             \
+		__typeof__(a) swap_ = a; \
+		a = b;                   \
+		b = swap_;               \
+	} while (0)
 
 /* Is libnbd to do it? *STATUS is EXIT_USAGE, recorded, if it cannot. */
 static bool
@@ -95,6 +103,52 @@ check_response(const Nbdclientd__V1__ExportInfoResponse *response)
 	return EXIT_OK;
 }
 
+/* QUERIES ends in NULL. */
+static Nbdclientd__V1__ListMetaContextsResponse *
+list_contexts(const struct options *options, char *target, char **queries)
+{
+	Nbdclientd__V1__ListMetaContextsRequest request =
+		NBDCLIENTD__V1__LIST_META_CONTEXTS_REQUEST__INIT;
+	int status;
+
+	attempt("list the metadata contexts of %s", target);
+	if (is_direct(options, target, &status))
+		return direct_contexts(options, target, queries);
+	if (status != EXIT_OK)
+		return NULL;
+	request.target = target;
+	request.queries = queries;
+	while (queries[request.n_queries])
+		request.n_queries++;
+	return daemon_call(options, RPC_NEGOTIATION_LIST_META_CONTEXTS,
+			   &request);
+}
+
+/* The properties do not tell of contexts that nobody selected: they are asked
+ * for. A server that has none may not even know the question. */
+static int
+add_contexts(const struct options *options, char *target,
+	     Nbdclientd__V1__Export *export)
+{
+	CLEANUP_MESSAGE Nbdclientd__V1__ListMetaContextsResponse *response =
+		NULL;
+	char *none[] = { NULL };
+
+	if (export->n_contexts > 0)
+		return EXIT_OK;
+	response = list_contexts(options, target, none);
+	if (!response) {
+		if (failure_code() != EXIT_NOT_SUPPORTED)
+			return (int)failure_code();
+		failure_clear();
+		return EXIT_OK;
+	}
+	/* The lists change places; both messages are freed by their owners. */
+	SWAP(export->contexts, response->contexts);
+	SWAP(export->n_contexts, response->n_contexts);
+	return EXIT_OK;
+}
+
 int
 run_info(const struct options *options)
 {
@@ -102,6 +156,9 @@ run_info(const struct options *options)
 		export_info(options, options->args[0]);
 	int status = check_response(response);
 
+	if (status == EXIT_OK)
+		status = add_contexts(options, options->args[0],
+				      response->export);
 	if (status != EXIT_OK)
 		return status;
 	return export_print_facts(options, response->export,
@@ -138,28 +195,13 @@ run_can(const struct options *options)
 		export_info(options, options->args[1]);
 	int status = check_response(response);
 
+	if (status == EXIT_OK && strchr(options->args[0], ':'))
+		status = add_contexts(options, options->args[1],
+				      response->export);
 	if (status != EXIT_OK)
 		return status;
 	return export_has_feature(response->export, response->protocol,
 				  options->args[0]);
-}
-
-static Nbdclientd__V1__ListMetaContextsResponse *
-list_contexts(const struct options *options, char **args, size_t n_args)
-{
-	Nbdclientd__V1__ListMetaContextsRequest request =
-		NBDCLIENTD__V1__LIST_META_CONTEXTS_REQUEST__INIT;
-	int status;
-
-	if (is_direct(options, args[0], &status))
-		return direct_contexts(options, args[0], args + 1);
-	if (status != EXIT_OK)
-		return NULL;
-	request.target = args[0];
-	request.queries = args + 1;
-	request.n_queries = n_args - 1;
-	return daemon_call(options, RPC_NEGOTIATION_LIST_META_CONTEXTS,
-			   &request);
 }
 
 int
@@ -172,9 +214,7 @@ run_contexts(const struct options *options)
 		NULL;
 	struct output *output;
 
-	attempt("list the metadata contexts of %s", options->args[0]);
-	response = list_contexts(options, options->args,
-				 (size_t)options->n_args);
+	response = list_contexts(options, options->args[0], options->args + 1);
 	if (!response)
 		return (int)failure_code();
 	output = output_new(options, "contexts", OUTPUT_ROWS, columns, 1);

@@ -209,8 +209,12 @@ run_daemon_reload(const struct options *options)
 
 	attempt("have the daemon read its configuration again");
 	response = daemon_call(options, RPC_ADMIN_RELOAD, &request);
-	if (!response)
+	if (!response) {
+		if (failure_code() == EXIT_USAGE)
+			failure_advise("mend the files named above and reload "
+				       "again");
 		return (int)failure_code();
+	}
 	output = output_new(options, "reload", OUTPUT_FACTS, columns, 3);
 	output_number(output, response->volumes_added);
 	output_number(output, response->volumes_changed);
