@@ -147,9 +147,10 @@ nbd_aio_opt_extended_headers(struct nbd_handle *h,
 {
 	API_CALL(call, h, "completion=%s", trace_closure(completion_callback));
 	OWN_CLOSURE(completion, completion, completion_callback);
+	struct option_closures closures = { .completion = &completion };
 
 	return api_return(&call,
-			  option_not_supported(&call, "extended headers"));
+			  begin_option(&call, GOAL_EXTENDED_HEADERS, closures));
 }
 
 int

@@ -183,22 +183,17 @@ begin_block_status(const struct api_call *call, struct range range,
 	return cookie;
 }
 
-int64_t
-begin_block_status_64(const struct api_call *call, struct range range,
-		      nbd_extent64_callback *extent64,
-		      nbd_completion_callback *completion)
+/* What both 64-bit forms share. */
+static int64_t
+begin_status_64(const struct api_call *call, struct command_request request,
+		nbd_extent64_callback *extent64,
+		nbd_completion_callback *completion)
 {
-	struct command_request request = request_for(
-		NBD_CMD_BLOCK_STATUS, range, LIBNBD_CMD_FLAG_REQ_ONE,
-		completion);
 	int64_t cookie;
 
-	if (!api_permit(call, CONNECTED))
-		return -1;
 	if (!api_is_given(CLOSURE_IS_NULL(*extent64) ? NULL : extent64,
 			  "extent64"))
 		return -1;
-
 	request.extent64 = *extent64;
 	cookie = command_submit(call->h, &request);
 	if (cookie > 0) {
@@ -208,22 +203,32 @@ begin_block_status_64(const struct api_call *call, struct range range,
 	return cookie;
 }
 
-/* Needs extended headers, which this version never negotiates. */
+int64_t
+begin_block_status_64(const struct api_call *call, struct range range,
+		      nbd_extent64_callback *extent64,
+		      nbd_completion_callback *completion)
+{
+	struct command_request request = request_for(
+		NBD_CMD_BLOCK_STATUS, range, LIBNBD_CMD_FLAG_REQ_ONE,
+		completion);
+
+	if (!api_permit(call, CONNECTED))
+		return -1;
+	return begin_status_64(call, request, extent64, completion);
+}
+
 int64_t
 begin_block_status_filter(const struct api_call *call, struct range range,
 			  char **contexts, nbd_extent64_callback *extent64,
 			  nbd_completion_callback *completion)
 {
-	(void)completion;
+	struct command_request request = request_for(
+		NBD_CMD_BLOCK_STATUS, range,
+		LIBNBD_CMD_FLAG_REQ_ONE | LIBNBD_CMD_FLAG_PAYLOAD_LEN,
+		completion);
+
 	if (!api_permit(call, CONNECTED) || !API_GIVEN(contexts))
 		return -1;
-	if (!api_is_given(CLOSURE_IS_NULL(*extent64) ? NULL : extent64,
-			  "extent64"))
-		return -1;
-	if (!api_command_flags_are_valid(call->h, range.flags,
-					 LIBNBD_CMD_FLAG_REQ_ONE |
-						 LIBNBD_CMD_FLAG_PAYLOAD_LEN))
-		return -1;
-	return fail(ENOTSUP, "block-status-filter needs extended headers, "
-			     "which were not negotiated");
+	request.contexts = contexts;
+	return begin_status_64(call, request, extent64, completion);
 }

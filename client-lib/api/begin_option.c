@@ -63,11 +63,3 @@ begin_option_queries(const struct api_call *call, enum option_goal goal,
 		return -1;
 	return start(call, &request, closures);
 }
-
-int
-option_not_supported(const struct api_call *call, const char *what)
-{
-	if (!api_permit(call, NEGOTIATING))
-		return -1;
-	return fail(ENOTSUP, "%s is not supported by this libnbd yet", what);
-}

@@ -197,9 +197,11 @@ int
 nbd_opt_extended_headers(struct nbd_handle *h)
 {
 	API_CALL(call, h);
+	struct option_closures closures = { .list = NULL };
 
-	return api_return(&call,
-			  option_not_supported(&call, "extended headers"));
+	if (begin_option(&call, GOAL_EXTENDED_HEADERS, closures) < 0)
+		return -1;
+	return api_return(&call, finish_agreement(h));
 }
 
 int

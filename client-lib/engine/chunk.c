@@ -53,6 +53,14 @@ chunk_reject(struct nbd_handle *h, const char *why)
 	return chunk_skip(h);
 }
 
+/* How many contexts the reply to a BLOCK_STATUS describes. */
+static size_t
+n_contexts_of(const struct nbd_handle *h, const struct command *command)
+{
+	return command->filter.payload ? command->filter.n_contexts
+				       : h->export.n_contexts;
+}
+
 /* A correct reply brings every byte, or something for each context. */
 static bool
 is_reply_whole(const struct nbd_handle *h, const struct command *command)
@@ -62,7 +70,7 @@ is_reply_whole(const struct nbd_handle *h, const struct command *command)
 		return coverage_is_full(&command->coverage, command->count);
 	case NBD_CMD_BLOCK_STATUS:
 		return coverage_is_full(&command->coverage,
-					h->export.n_contexts);
+					n_contexts_of(h, command));
 	default:
 		return true;
 	}

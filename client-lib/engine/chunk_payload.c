@@ -100,7 +100,7 @@ chunk_take_hole(struct nbd_handle *h, const uint8_t *payload)
 	return chunk_skip(h);
 }
 
-/* One chunk for each negotiated context, in any order. */
+/* One chunk for each context that was asked about, in any order. */
 enum step
 chunk_take_status(struct nbd_handle *h, const uint8_t *payload)
 {
@@ -114,13 +114,15 @@ chunk_take_status(struct nbd_handle *h, const uint8_t *payload)
 	if (receive->reply.kind == REPLY_EXTENDED &&
 	    load_be32(payload + 4) != receive->remaining / 16)
 		return chunk_reject(h, "block status with a wrong count");
-	if (!context) {
-		debug_log(&h->debug, "ignoring status of unknown context %u",
+	if (!context || !filter_has(&command->filter, id)) {
+		debug_log(&h->debug,
+			  "ignoring status of context %u, which was not asked "
+			  "about",
 			  id);
 		return ++command->n_excess > CHUNK_MAX_EXCESS
 			       ? dead(h, EPROTO,
 				      "block-status: the server sends endless "
-				      "unknown contexts")
+				      "contexts that were not asked about")
 			       : chunk_skip(h);
 	}
 	index = (size_t)(context - h->export.contexts);

@@ -8,13 +8,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include "client-lib/base/closure.h"
 #include "client-lib/base/error.h"
 #include "client-lib/engine/handle.h"
 #include "client-lib/wire/protocol.h"
+#include "common/cleanup.h"
 
 /* The member of the union that this command uses. */
 static void
@@ -53,9 +53,27 @@ send_soon(struct nbd_handle *h)
 		(void)engine_flush(h);
 }
 
-/* Queues a checked request: the cookie, or -1 if out of memory. */
+/* What travels after the header. */
+static void
+take_payload(struct command *command, const struct command_request *request,
+	     struct filter *filter)
+{
+	if (command->type == NBD_CMD_WRITE) {
+		command->payload = request->payload;
+		command->payload_length = command->count;
+	} else if (filter->payload) {
+		command->filter = *filter;
+		*filter = (struct filter){ 0 };
+		command->payload = command->filter.payload;
+		command->payload_length = filter_size(&command->filter);
+	}
+}
+
+/* Queues a checked request, which takes FILTER: the cookie, or -1 if out of
+ * memory. */
 static int64_t
-enqueue(struct nbd_handle *h, const struct command_request *request)
+enqueue(struct nbd_handle *h, const struct command_request *request,
+	struct filter *filter)
 {
 	struct command *command = in_flight_add(&h->commands, h->next_cookie);
 	uint64_t cookie = h->next_cookie;
@@ -69,8 +87,8 @@ enqueue(struct nbd_handle *h, const struct command_request *request)
 	command->offset = request->offset;
 	command->count = request->count;
 	command->buffer = request->buffer;
-	command->payload = request->payload;
 	command->completion = request->completion;
+	take_payload(command, request, filter);
 	take_callback(command, request);
 
 	h->n_in_flight++;
@@ -85,17 +103,13 @@ enqueue(struct nbd_handle *h, const struct command_request *request)
 int64_t
 command_submit(struct nbd_handle *h, const struct command_request *request)
 {
+	CLEANUP(filter_done) struct filter filter = { 0 };
 	struct command_request checked = *request;
 	int64_t cookie;
 
-	if (h->is_disconnecting)
-		return fail(EINVAL, "cannot request more commands after "
-				    "NBD_CMD_DISC");
-	if (h->n_in_flight == INT_MAX)
-		return fail(ENOMEM, "too many commands in flight");
-	if (command_check(h, &checked) == -1)
+	if (command_check(h, &checked, &filter) == -1)
 		return -1;
-	cookie = enqueue(h, &checked);
+	cookie = enqueue(h, &checked, &filter);
 	if (cookie != -1)
 		send_soon(h);
 	return cookie;
@@ -117,6 +131,7 @@ retire(struct nbd_handle *h, struct command *command)
 	list_remove(&command->link);
 	in_flight_remove(&h->commands, command);
 	free(retired.message);
+	filter_done(&retired.filter);
 	release_callback(&retired);
 	closure_release(retired.completion);
 }
@@ -224,8 +239,9 @@ int
 command_queue_disconnect(struct nbd_handle *h)
 {
 	const struct command_request request = { .type = NBD_CMD_DISC };
+	struct filter none = { 0 };
 
-	if (enqueue(h, &request) == -1)
+	if (enqueue(h, &request, &none) == -1)
 		return -1;
 	h->is_disconnecting = true;
 	return 0;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "client-lib/engine/coverage.h"
+#include "client-lib/engine/filter.h"
 #include "common/list.h"
 
 struct nbd_handle;
@@ -24,6 +25,8 @@ struct command_request {
 	uint64_t count;
 	void *buffer;        /* of READ, COUNT bytes until complete */
 	const void *payload; /* of WRITE, likewise */
+	/* Of a filtered BLOCK_STATUS: names, NULL-terminated, not kept. */
+	char *const *contexts;
 	nbd_chunk_callback chunk;
 	nbd_extent_callback extent;
 	nbd_extent64_callback extent64;
@@ -78,8 +81,10 @@ struct command {
 	uint32_t n_excess;  /* chunks that a correct reply does not have */
 	bool reply_is_done; /* answered before it was wholly sent */
 	bool has_extent64;
-	uint8_t *buffer;        /* of READ */
-	const uint8_t *payload; /* of WRITE */
+	uint8_t *buffer;         /* of READ */
+	const uint8_t *payload;  /* of WRITE, or the filter's */
+	uint64_t payload_length; /* 0: only the header travels */
+	struct filter filter;    /* of BLOCK_STATUS */
 	/* What a reply must bring: bytes of READ, contexts of BLOCK_STATUS. */
 	struct coverage coverage;
 	char *message; /* the server's words to an error, NULL if none */
@@ -108,9 +113,11 @@ void command_complete(struct nbd_handle *h, struct command *command);
  * an error. */
 void command_complete_all(struct nbd_handle *h);
 
-/* Checks REQUEST: 0, or -1 with the error recorded. Corrects the flag of the
- * payload length if the strict mode says so. */
-int command_check(const struct nbd_handle *h, struct command_request *request);
+/* Checks REQUEST and makes its filter: 0, or -1 with the error recorded; the
+ * caller releases FILTER in any case. Corrects the flag of the payload length
+ * if the strict mode says so. */
+int command_check(const struct nbd_handle *h, struct command_request *request,
+		  struct filter *filter);
 
 /* Releases every command, which are all complete. */
 void command_retire_all(struct nbd_handle *h);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <libnbd.h>
+#include <limits.h>
 
 #include "client-lib/base/error.h"
 #include "client-lib/engine/command.h"
@@ -63,15 +64,45 @@ check_flags(const struct nbd_handle *h, struct command_request *request)
 		return fail(EINVAL, "flags: invalid value for flag: 0x%x",
 			    request->flags);
 
-	/* The payload's length is announced with extended headers, and only
-	 * there; the caller need not know. */
-	if (request->type == NBD_CMD_WRITE &&
-	    (h->config.strict & LIBNBD_STRICT_AUTO_FLAG)) {
-		if (h->negotiated.extended_headers)
-			request->flags |= LIBNBD_CMD_FLAG_PAYLOAD_LEN;
-		else
-			request->flags &= ~LIBNBD_CMD_FLAG_PAYLOAD_LEN;
-	}
+	return 0;
+}
+
+/* The payload's length is announced with extended headers, and only there;
+ * the caller need not know. */
+static int
+correct_payload_flag(const struct nbd_handle *h,
+		     struct command_request *request)
+{
+	if (!(request->accepts & LIBNBD_CMD_FLAG_PAYLOAD_LEN) ||
+	    !(h->config.strict & LIBNBD_STRICT_AUTO_FLAG))
+		return 0;
+	if (h->negotiated.extended_headers)
+		request->flags |= LIBNBD_CMD_FLAG_PAYLOAD_LEN;
+	else if (request->contexts)
+		return fail(ENOTSUP, "block-status: a filter needs extended "
+				     "headers, which were not negotiated");
+	else
+		request->flags &= ~LIBNBD_CMD_FLAG_PAYLOAD_LEN;
+	return 0;
+}
+
+/* Does the server understand the payload, and that there is one? */
+static int
+check_payload_flag(const struct nbd_handle *h,
+		   const struct command_request *request)
+{
+	bool has_flag = request->flags & LIBNBD_CMD_FLAG_PAYLOAD_LEN;
+
+	if (request->contexts &&
+	    !(h->export.flags & NBD_FLAG_BLOCK_STATUS_PAYLOAD))
+		return fail(EINVAL,
+			    "block-status: the server takes no filters");
+	if ((request->accepts & LIBNBD_CMD_FLAG_PAYLOAD_LEN) &&
+	    has_flag != h->negotiated.extended_headers)
+		return fail(EINVAL,
+			    "%s: the PAYLOAD_LEN flag belongs to "
+			    "extended headers",
+			    kinds[request->type].name);
 	return 0;
 }
 
@@ -112,15 +143,22 @@ check_offered(const struct nbd_handle *h, const struct command_request *request)
 				    "flag",
 				    kind->name, need->name);
 	}
-	if (request->type == NBD_CMD_WRITE &&
-	    !(request->flags & LIBNBD_CMD_FLAG_PAYLOAD_LEN) !=
-		    !h->negotiated.extended_headers)
-		return fail(EINVAL,
-			    "%s: the PAYLOAD_LEN flag belongs to "
-			    "extended headers",
-			    kind->name);
+	if (check_payload_flag(h, request) == -1)
+		return -1;
 	if (request->type == NBD_CMD_BLOCK_STATUS)
 		return check_status(h);
+	return 0;
+}
+
+/* Can the connection take another command at all? */
+static int
+check_connection(const struct nbd_handle *h)
+{
+	if (h->is_disconnecting)
+		return fail(EINVAL, "cannot request more commands after "
+				    "NBD_CMD_DISC");
+	if (h->n_in_flight == INT_MAX)
+		return fail(ENOMEM, "too many commands in flight");
 	return 0;
 }
 
@@ -153,17 +191,19 @@ check_range(const struct nbd_handle *h, const struct command_request *request)
 
 /* Is it short enough for the server and for us? */
 static int
-check_length(const struct nbd_handle *h, const struct command_request *request)
+check_length(const struct nbd_handle *h, const struct command_request *request,
+	     const struct filter *filter)
 {
 	const struct command_kind *kind = &kinds[request->type];
+	uint64_t payload = request->type == NBD_CMD_WRITE ? request->count
+							  : filter_size(filter);
 
-	if (request->type == NBD_CMD_WRITE &&
-	    (h->config.strict & LIBNBD_STRICT_PAYLOAD) &&
-	    request->count > h->export.payload_cap)
+	if ((h->config.strict & LIBNBD_STRICT_PAYLOAD) &&
+	    payload > h->export.payload_cap)
 		return fail(ERANGE,
-			    "%s: count %llu is more than the server takes at "
-			    "once, which is %u",
-			    kind->name, (unsigned long long)request->count,
+			    "%s: a payload of %llu bytes is more than the "
+			    "server takes at once, which is %u",
+			    kind->name, (unsigned long long)payload,
 			    h->export.payload_cap);
 	if (kind->has_data && request->count > NBD_MAX_REQUEST)
 		return fail(ERANGE,
@@ -179,13 +219,24 @@ check_length(const struct nbd_handle *h, const struct command_request *request)
 }
 
 int
-command_check(const struct nbd_handle *h, struct command_request *request)
+command_check(const struct nbd_handle *h, struct command_request *request,
+	      struct filter *filter)
 {
-	if (check_flags(h, request) == -1 || check_offered(h, request) == -1)
+	if (check_flags(h, request) == -1 ||
+	    correct_payload_flag(h, request) == -1 ||
+	    check_offered(h, request) == -1)
+		return -1;
+	/* Without the flag no payload follows, and it is a plain request. */
+	if (request->contexts &&
+	    filter_build(filter, h, request->count, request->contexts) == -1)
+		return -1;
+	if (!(request->flags & LIBNBD_CMD_FLAG_PAYLOAD_LEN))
+		filter_done(filter);
+	if (check_connection(h) == -1)
 		return -1;
 	if (!kinds[request->type].has_range)
 		return 0;
 	if (check_range(h, request) == -1)
 		return -1;
-	return check_length(h, request);
+	return check_length(h, request, filter);
 }

@@ -27,7 +27,7 @@ static const struct option_error {
 	{ NBD_REP_ERR_SHUTDOWN,        ESHUTDOWN, "the server is shutting down" },
 	{ NBD_REP_ERR_BLOCK_SIZE_REQD, EINVAL,    "the server insists on negotiating block sizes" },
 	{ NBD_REP_ERR_TOO_BIG,         EINVAL,    "the server finds it too big" },
-	{ NBD_REP_ERR_EXT_HEADER_REQD, ENOTSUP,   "the server requires extended headers" },
+	{ NBD_REP_ERR_EXT_HEADER_REQD, EINVAL,    "the server requires extended headers" },
 };
 /* clang-format on */
 

@@ -91,9 +91,6 @@ check_request(const struct nbd_handle *h, const struct option_request *request)
 		return fail(ENOTSUP,
 			    "meta contexts need structured replies, which "
 			    "were not negotiated");
-	if (request->goal == GOAL_EXTENDED_HEADERS)
-		return fail(ENOTSUP, "this libnbd does not support extended "
-				     "headers yet");
 	return 0;
 }
 

@@ -10,15 +10,6 @@
 #include "client-lib/engine/option_table.h"
 #include "client-lib/wire/protocol.h"
 
-/* Extended headers have their place in the order of things; the code that
- * they need comes with them. */
-static bool
-not_yet(const struct nbd_handle *h)
-{
-	(void)h;
-	return false;
-}
-
 static enum option_outcome
 refused_or_go_on(struct nbd_handle *h, const struct option_answer *answer)
 {
@@ -87,6 +78,31 @@ structured_reply_on_reply(struct nbd_handle *h,
 	return OPTION_GO_ON;
 }
 
+/* They bring structured replies along, so whoever does not want those does
+ * not want them either. */
+static bool
+extended_headers_applies(const struct nbd_handle *h)
+{
+	if (h->option.goal == GOAL_EXTENDED_HEADERS)
+		return true;
+	return (h->negotiated.handshake_flags & NBD_FLAG_FIXED_NEWSTYLE) &&
+	       h->config.request_structured_replies &&
+	       h->config.request_extended_headers &&
+	       !h->negotiated.extended_headers;
+}
+
+static enum option_outcome
+extended_headers_on_reply(struct nbd_handle *h,
+			  const struct option_answer *answer)
+{
+	if (answer->type != NBD_REP_ACK)
+		return refused_or_go_on(h, answer);
+	debug_log(&h->debug, "negotiated extended headers");
+	h->negotiated.extended_headers = true;
+	h->negotiated.structured_replies = true;
+	return OPTION_GO_ON;
+}
+
 const struct option option_starttls = {
 	.number = NBD_OPT_STARTTLS,
 	.name = "STARTTLS",
@@ -101,8 +117,8 @@ const struct option option_extended_headers = {
 	.name = "EXTENDED_HEADERS",
 	.goals = GOAL_BIT(GOAL_UPGRADE) | GOAL_BIT(GOAL_CONNECT) |
 		 GOAL_BIT(GOAL_EXTENDED_HEADERS),
-	.applies = not_yet,
-	.on_reply = refused_or_go_on,
+	.applies = extended_headers_applies,
+	.on_reply = extended_headers_on_reply,
 };
 
 const struct option option_structured_reply = {

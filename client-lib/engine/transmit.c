@@ -124,7 +124,8 @@ add_header(struct nbd_handle *h, const struct command *command)
 		.type = command->type,
 		.cookie = command->cookie,
 		.offset = command->offset,
-		.length = command->count,
+		.length = command->payload_length ? command->payload_length
+						  : command->count,
 	};
 
 	add_staged(transmit,
@@ -136,7 +137,7 @@ add_header(struct nbd_handle *h, const struct command *command)
 static void
 add_payload(struct transmit *transmit, struct command *command)
 {
-	size_t length = (size_t)command->count;
+	size_t length = (size_t)command->payload_length;
 
 	if (length >= ALONE_FROM) {
 		transmit->payload = command;
@@ -164,8 +165,8 @@ add_command(struct nbd_handle *h)
 	command->sent_begin = transmit->n_built;
 	add_header(h, command);
 	command->sent_end = transmit->n_built;
-	if (command->type == NBD_CMD_WRITE && command->count > 0) {
-		command->sent_end += command->count;
+	if (command->payload_length > 0) {
+		command->sent_end += command->payload_length;
 		add_payload(transmit, command);
 	}
 }
@@ -189,7 +190,7 @@ build_batch(struct nbd_handle *h)
 	transmit->state = TRANSMIT_BATCH;
 	if (transmit->payload) {
 		add_vector(transmit, transmit->payload->payload,
-			   (size_t)transmit->payload->count);
+			   (size_t)transmit->payload->payload_length);
 		transmit->payload = NULL;
 		return;
 	}

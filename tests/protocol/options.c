@@ -113,7 +113,7 @@ context_of(struct option *o)
 	X(list_meta, \
 	  nbd_aio_opt_list_meta_context(h, context_of(o), completion_of(o)), \
 	  nbd_opt_list_meta_context(h, context_of(o)))
-#ifdef NBD_API_1_16
+#ifdef LIBNBD_HAVE_NBD_OPT_SET_META_CONTEXT
 #define NEWER_OPTIONS(X) \
 	X(set_meta, \
 	  nbd_aio_opt_set_meta_context(h, context_of(o), completion_of(o)), \

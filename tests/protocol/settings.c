@@ -44,7 +44,7 @@ settings_set(struct run *run, const struct line *line)
 		{ "block-size", nbd_set_request_block_size },
 		{ "full-info", nbd_set_full_info },
 		{ "pread-initialize", nbd_set_pread_initialize },
-#ifdef NBD_API_1_16
+#ifdef LIBNBD_HAVE_NBD_OPT_SET_META_CONTEXT
 		{ "request-meta", nbd_set_request_meta_context },
 #endif
 	};
