@@ -25,6 +25,3 @@ int begin_option(const struct api_call *call, enum option_goal goal,
 /* The same for LIST_ and SET_META_CONTEXT with a list of QUERIES. */
 int begin_option_queries(const struct api_call *call, enum option_goal goal,
 			 char **queries, struct option_closures closures);
-
-/* Records ENOTSUP, for options of a later version: -1. */
-int option_not_supported(const struct api_call *call, const char *what);
