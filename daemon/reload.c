@@ -57,13 +57,41 @@ service_load_configuration(const struct options *options)
 	return configuration;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* What was set up at the start stays as it is, and the operator shall know. */
+static void
+warn_of_restart(struct service *service,
+		const struct configuration *configuration)
+{
+	struct configuration *old = daemon_configuration(service->daemon);
+	const struct daemon_settings *a = &old->daemon;
+	const struct daemon_settings *b = &configuration->daemon;
+
+	if (!same_text(a->listen, b->listen) ||
+	    !same_text(a->runtime_directory, b->runtime_directory) ||
+	    a->io_threads != b->io_threads || a->max_calls != b->max_calls ||
+	    a->max_requests != b->max_requests ||
+	    a->max_bytes != b->max_bytes || a->max_message != b->max_message)
+		log_warning("Listen=, RuntimeDirectory=, IoThreads=, "
+			    "MaxMessage= and the limits of a client count "
+			    "from the next start");
+	configuration_unref(old);
+}
+
 static void
 apply(struct service *service, struct configuration *configuration,
       struct reload_result *result, struct failure *failure)
 {
 	static const struct log_subject about = { .event = LOG_EVENT_RELOADED };
-	int r = daemon_apply(service->daemon, configuration, result);
+	int r;
 
+	warn_of_restart(service, configuration);
+	r = daemon_apply(service->daemon, configuration, result);
 	if (r < 0)
 		failure_set(failure, -r, FAILURE_LIMIT,
 			    "the configuration is applied only in part: %s",

@@ -232,6 +232,8 @@ run_server(const struct child *child, char **environment, char *pid_digits,
 		fcntl(LISTEN_FDS_START, F_SETFD, 0);
 	else
 		dup2(child->listen_fd, LISTEN_FDS_START);
+	/* Libraries may have opened descriptors without O_CLOEXEC. */
+	close_range(LISTEN_FDS_START + 1, ~0u, 0);
 	execvpe(child->argv[0], child->argv, environment);
 	if (write(STDERR_FILENO, complaint, sizeof(complaint) - 1) > 0 &&
 	    write(STDERR_FILENO, child->argv[0], strlen(child->argv[0])) > 0 &&

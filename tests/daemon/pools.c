@@ -3,6 +3,7 @@
  * How many connections the daemon makes to real servers, and what becomes of
  * requests that no server takes in one piece.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,75 @@ qemu_nbd_serves_a_volume(void **state)
 }
 
 static void
+a_server_is_found_by_its_name(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	server_start_line(&f.server, SERVER_TCP,
+			  "nbdkit --foreground memory 8M");
+	daemon_prepare(&f.daemon, "");
+	daemon_put_volume(&f.daemon, "disk", "Uri=nbd://localhost:%s\n",
+			  f.server.port);
+	daemon_launch(&f.daemon);
+	f.client = daemon_connect(&f.daemon);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	run(&f, WRITE, 8 * MIB, 64 * KIB);
+	run(&f, READ, 8 * MIB, 64 * KIB);
+	tear_down(&f);
+}
+
+/* Whom --pidfile names: the server that runs now. */
+static pid_t
+read_pid(const struct fixture *f)
+{
+	CLEANUP_FREE char *path = workdir_path(f->daemon.dir, "pid");
+	FILE *file = fopen(path, "re");
+	int pid = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &pid), 1);
+	fclose(file);
+	return pid;
+}
+
+static bool
+has_lost_its_child(const Nbdclientd__V1__Volume *volume)
+{
+	return volume->counters->reconnects >= 1 && volume_is_ready(volume);
+}
+
+static void
+a_server_of_our_own_is_started_again_and_ends_with_us(void **state)
+{
+	struct fixture f = { 0 };
+	pid_t pid;
+
+	(void)state;
+	daemon_prepare(&f.daemon, "");
+	daemon_put_volume(&f.daemon, "disk",
+			  "Command=nbdkit --foreground --pidfile=%s/pid memory "
+			  "8M\n",
+			  f.daemon.dir);
+	daemon_launch(&f.daemon);
+	f.client = daemon_connect(&f.daemon);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	run(&f, WRITE, 8 * MIB, 64 * KIB);
+	/* All connections see one memory. */
+	run(&f, READ, 8 * MIB, 64 * KIB);
+	pid = read_pid(&f);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	daemon_await_volume(f.client, "disk", has_lost_its_child);
+	run(&f, WRITE, 8 * MIB, 64 * KIB);
+	run(&f, READ, 8 * MIB, 64 * KIB);
+	pid = read_pid(&f);
+	client_free(f.client);
+	daemon_terminate(&f.daemon);
+	assert_int_equal(kill(pid, 0), -1);
+	daemon_cleanup(&f.daemon);
+}
+
+static void
 large_requests_are_cut_to_what_the_server_takes(void **state)
 {
 	struct fixture f;
@@ -282,6 +352,9 @@ main(void)
 			a_volume_that_is_read_only_may_have_several_all_the_same),
 		cmocka_unit_test(nbd_server_serves_a_volume),
 		cmocka_unit_test(qemu_nbd_serves_a_volume),
+		cmocka_unit_test(a_server_is_found_by_its_name),
+		cmocka_unit_test(
+			a_server_of_our_own_is_started_again_and_ends_with_us),
 		cmocka_unit_test(
 			large_requests_are_cut_to_what_the_server_takes),
 		cmocka_unit_test(

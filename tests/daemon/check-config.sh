@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the daemon says of its configuration and its command line without
+# starting. Usage: check-config.sh NBD-CLIENTD
+set -eu
+
+daemon=$1
+work=$(mktemp -d /tmp/nbdtest.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/volumes.d"
+
+# expect STATUS TEXT ARGS...: the exit status, and a text in the output.
+expect() {
+	wanted=$1 text=$2 status=0
+	shift 2
+	"$daemon" "$@" >"$work/said" 2>&1 || status=$?
+	if [ "$status" -ne "$wanted" ] || ! grep -qF -e "$text" "$work/said"; then
+		echo "nbd-clientd $*: exit status $status, expected $wanted" \
+			"and '$text'; it said:"
+		cat "$work/said"
+		exit 1
+	fi
+}
+
+conf=$work/nbd-clientd.conf
+echo '[Daemon]' >"$conf"
+expect 0 "The configuration is good: 0 volumes." --check-config --config="$conf"
+
+printf '[Volume]\nUri=nbd://server/disk\nInFlight=0\n' >"$work/volumes.d/a.conf"
+printf '[Daemon]\nIoThreads=many\n' >"$conf"
+expect 1 "$conf:2: IoThreads=many: not a whole number from 1 to 64" \
+	--check-config --config="$conf"
+# Both mistakes are told at once.
+expect 1 "$work/volumes.d/a.conf:3: InFlight=0: not a whole number from 1 to" \
+	--check-config --config="$conf"
+# Nor does it start with them.
+expect 1 "$conf:2: IoThreads=many" --config="$conf" --listen="$work/sock"
+[ ! -e "$work/sock" ]
+
+expect 1 "$work/none.conf: cannot read it: No such file or directory" \
+	--check-config --config="$work/none.conf"
+expect 0 "nbd-clientd " --version
+expect 0 "--check-config" --help
+expect 2 "unexpected argument 'start'" start
+expect 2 "--log-level=loud: not one of error, warning" --log-level=loud
+expect 2 "Try 'nbd-clientd --help'" --nonsense
