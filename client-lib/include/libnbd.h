@@ -462,18 +462,17 @@ int nbd_clear_meta_contexts(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 /*
  * == TLS settings ==
  *
- * Settings are accepted in every build; files are read when the TLS handshake
- * begins.
+ * They can be made while the handle is new. Files that they name are read when
+ * the TLS handshake begins, so mistakes in them show when connecting.
  */
 
-/* 1 if this library was built with TLS. */
+/* 1 if this library was built with TLS, which this one always is. */
 int nbd_supports_tls(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_SUPPORTS_TLS 1
 
 /*
  * LIBNBD_TLS_DISABLE (default), _ALLOW or _REQUIRE. ALLOW goes on in plain
- * text if the server has no TLS. ENOTSUP for anything but DISABLE in a build
- * without TLS.
+ * text if the server has no TLS; a handshake that fails is an error in both.
  */
 int nbd_set_tls(struct nbd_handle *h, int tls) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_SET_TLS 1
@@ -486,12 +485,20 @@ int nbd_get_tls(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 int nbd_get_tls_negotiated(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_GET_TLS_NEGOTIATED 1
 
-/* The directory of ca-cert.pem, client-cert.pem, client-key.pem, ca-crl.pem. */
+/*
+ * The directory of ca-cert.pem, ca-crl.pem, client-cert.pem, client-key.pem and
+ * further client-cert-N.pem, client-key-N.pem (N = 0, 1, ...); all but the
+ * first are optional. Default: ~/.pki/libnbd, ~/.config/pki/libnbd, or for root
+ * /etc/pki/libnbd; without ca-cert.pem there, what the system trusts.
+ */
 int nbd_set_tls_certificates(struct nbd_handle *h, const char *dir)
 	LIBNBD_ATTRIBUTE_NONNULL(1, 2);
 #define LIBNBD_HAVE_NBD_SET_TLS_CERTIFICATES 1
 
-/* Whether the server's certificate is verified (default true). */
+/*
+ * Whether the server's certificate is verified (default true): its chain, its
+ * dates, the revocation list, and the host name if there is one.
+ */
 int nbd_set_tls_verify_peer(struct nbd_handle *h, bool verify)
 	LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_SET_TLS_VERIFY_PEER 1
@@ -500,19 +507,21 @@ int nbd_set_tls_verify_peer(struct nbd_handle *h, bool verify)
 int nbd_get_tls_verify_peer(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_GET_TLS_VERIFY_PEER 1
 
-/* The user name for TLS-PSK; the default is the login name. */
+/* The user name for TLS-PSK; the default is $LOGNAME, then the login name. */
 int nbd_set_tls_username(struct nbd_handle *h, const char *username)
 	LIBNBD_ATTRIBUTE_NONNULL(1, 2);
 #define LIBNBD_HAVE_NBD_SET_TLS_USERNAME 1
 
-/* The user name that would be used. The caller frees it. */
+/*
+ * The user name that would be used. The caller frees it. NULL if none is known.
+ */
 char *nbd_get_tls_username(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1)
 	LIBNBD_ATTRIBUTE_ALLOC_DEALLOC(__builtin_free);
 #define LIBNBD_HAVE_NBD_GET_TLS_USERNAME 1
 
 /*
- * The host name to expect in the server's certificate; the default is the name
- * connected to.
+ * The host name (or address) to expect in the server's certificate, on any kind
+ * of connection; the default is the host connected to by TCP.
  */
 int nbd_set_tls_hostname(struct nbd_handle *h, const char *hostname)
 	LIBNBD_ATTRIBUTE_NONNULL(1, 2);
@@ -524,13 +533,17 @@ char *nbd_get_tls_hostname(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1)
 #define LIBNBD_HAVE_NBD_GET_TLS_HOSTNAME 1
 
 /*
- * A file of user:hexkey lines. Setting it chooses PSK instead of certificates.
+ * A file of user:hexkey lines, as psktool(1) makes it. Setting it chooses PSK
+ * instead of certificates.
  */
 int nbd_set_tls_psk_file(struct nbd_handle *h, const char *filename)
 	LIBNBD_ATTRIBUTE_NONNULL(1, 2);
 #define LIBNBD_HAVE_NBD_SET_TLS_PSK_FILE 1
 
-/* The GnuTLS priority string. A bad one fails when connecting. */
+/*
+ * The GnuTLS priority string. "NORMAL" alone, the default, means TLS 1.2 and
+ * later, AES-128-GCM first where the processor is fast at it.
+ */
 int nbd_set_tls_priority(struct nbd_handle *h, const char *priority)
 	LIBNBD_ATTRIBUTE_NONNULL(1, 2);
 #define LIBNBD_HAVE_NBD_SET_TLS_PRIORITY 1
@@ -681,7 +694,11 @@ int nbd_opt_go(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 int nbd_opt_abort(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_OPT_ABORT 1
 
-/* Asks for TLS: 1 agreed, 0 refused. */
+/*
+ * Asks for TLS: 1 agreed and the connection is encrypted, 0 refused. What was
+ * negotiated before is forgotten: extended headers and structured replies have
+ * to be asked for again.
+ */
 int nbd_opt_starttls(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_OPT_STARTTLS 1
 

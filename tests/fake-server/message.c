@@ -400,6 +400,18 @@ put_request(struct cursor *cursor, struct message *message)
 	put_rest(cursor, message);
 }
 
+/* Of a TLS record only the header is compared: what follows is random or
+ * encrypted. */
+static void
+put_record(struct cursor *cursor, struct message *message)
+{
+	put(message, 1, next_number(cursor, NAME_RECORD));
+	put(message, 1, 3);
+	put(message, 3, 0);
+	memset(message->mask + 2, 0, 3);
+	message->is_record = true;
+}
+
 void
 message_compile_expected(struct script *script, struct line *line,
 			 const struct words *words)
@@ -414,6 +426,8 @@ message_compile_expected(struct script *script, struct line *line,
 		put_option(&cursor, message);
 	else if (!strcmp(verb, "request"))
 		put_request(&cursor, message);
+	else if (!strcmp(verb, "tls-record"))
+		put_record(&cursor, message);
 	else if (!strcmp(verb, "raw"))
 		put_rest(&cursor, message);
 	else

@@ -21,6 +21,7 @@ struct message {
 	int cookie;       /* number of a named cookie, or MESSAGE_NO_COOKIE */
 	size_t cookie_at; /* where its 8 bytes go, or come from */
 	uint64_t times;   /* how often it is sent */
+	bool is_record;   /* a TLS record: its header, then what that counts */
 };
 
 struct line;

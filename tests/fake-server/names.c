@@ -59,6 +59,9 @@ static const struct name names[] = {
 	{ NAME_CHUNK,   "ERROR",            0x8001 },
 	{ NAME_CHUNK,   "ERROR_OFFSET",     0x8002 },
 
+	{ NAME_RECORD,  "ALERT",      21 },
+	{ NAME_RECORD,  "HANDSHAKE",  22 },
+
 	{ NAME_GENERAL, "FIXED_NEWSTYLE",     0x1 },
 	{ NAME_GENERAL, "NO_ZEROES",          0x2 },
 	{ NAME_GENERAL, "INFO_EXPORT",        0 },

@@ -11,6 +11,7 @@ enum name_kind {
 	NAME_REPLY,
 	NAME_COMMAND,
 	NAME_CHUNK,
+	NAME_RECORD,  /* of TLS */
 	NAME_GENERAL, /* flags, error values, info types */
 };
 

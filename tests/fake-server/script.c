@@ -220,6 +220,8 @@ compile_server_line(struct script *script, struct line *line)
 		line->kind = LINE_HALF_CLOSE;
 	} else if (!sent && !strcmp(verb, "end")) {
 		line->kind = LINE_EXPECT_END;
+	} else if (!sent && !strcmp(verb, "anything")) {
+		line->kind = LINE_EXPECT_ANYTHING;
 	} else if (sent) {
 		line->kind = LINE_SEND;
 		message_compile_sent(script, line, words);

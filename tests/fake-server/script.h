@@ -34,6 +34,7 @@ enum line_kind {
 	LINE_CLOSE,
 	LINE_HALF_CLOSE,
 	LINE_EXPECT_END,
+	LINE_EXPECT_ANYTHING, /* up to the end */
 };
 
 struct line {

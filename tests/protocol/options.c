@@ -120,7 +120,9 @@ context_of(struct option *o)
 	  nbd_opt_set_meta_context(h, context_of(o))) \
 	X(structured_reply, \
 	  nbd_aio_opt_structured_reply(h, completion_of(o)), \
-	  nbd_opt_structured_reply(h))
+	  nbd_opt_structured_reply(h)) \
+	X(starttls, nbd_aio_opt_starttls(h, completion_of(o)), \
+	  nbd_opt_starttls(h))
 #else
 #define NEWER_OPTIONS(X)
 #endif
