@@ -136,7 +136,8 @@ machine_boot() {
 
 # Its root as well as its namespaces: in a chroot the two differ.
 machine_run() {
-	nsenter --target "$machine_leader" --all --root --wd -- "$@"
+	nsenter --target "$machine_leader" --all --root --wd -- \
+		env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin "$@"
 }
 
 # With the user's groups, as a log-in would give them.
@@ -144,5 +145,5 @@ machine_run_as() {
 	local user=$1
 	shift
 	machine_run setpriv --reuid="$user" --regid="$user" --init-groups -- \
-		env HOME=/ PATH=/usr/local/bin:/usr/bin:/bin "$@"
+		env HOME=/ PATH=/usr/local/bin:/usr/bin "$@"
 }

@@ -99,6 +99,15 @@ round_trip() {
 		rm /tmp/there /tmp/back'
 }
 
+uses_our_library() {
+	machine_run sh -ec '
+		ldconfig -p | grep libnbd.so.0
+		for program in nbd-clientd nbdctl; do
+			ldd $(command -v $program) | grep libnbd.so.0
+			ldd $(command -v $program) | grep -q /usr/local/.*libnbd
+		done'
+}
+
 service_and_socket_are_sound() {
 	machine_run systemd-analyze verify --man=no \
 		nbd-clientd.service nbd-clientd.socket
@@ -158,6 +167,8 @@ volume child 'Command=nbdkit --foreground memory 16M'
 
 check "systemd-analyze finds nothing wrong in the units" \
 	service_and_socket_are_sound
+check "the programs use our library, though Debian's is there too" \
+	uses_our_library
 check "systemctl start succeeds" machine_run systemctl start nbd-clientd
 check "the service is active" property_is nbd-clientd.service ActiveState '^active$'
 check "it says what it serves" property_is nbd-clientd.service StatusText .
