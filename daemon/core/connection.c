@@ -8,6 +8,7 @@
  */
 #include "daemon/core/connection.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <libnbd.h>
 #include <string.h>
@@ -171,6 +172,17 @@ become_negotiating(struct connection *connection, bool was_option)
 		connection->owner->on_negotiating(connection);
 }
 
+/* libnbd learned to tell in 1.18, and the daemon runs on older ones too. */
+static bool
+has_extended_headers(struct nbd_handle *nbd)
+{
+	int (*get)(struct nbd_handle * nbd);
+
+	*(void **)&get = dlsym(RTLD_DEFAULT,
+			       "nbd_get_extended_headers_negotiated");
+	return get && get(nbd) > 0;
+}
+
 static void
 read_protocol(struct connection *connection)
 {
@@ -181,6 +193,7 @@ read_protocol(struct connection *connection)
 	protocol->tls = nbd_get_tls_negotiated(nbd) > 0;
 	protocol->structured_replies = nbd_get_structured_replies_negotiated(
 					       nbd) > 0;
+	protocol->extended_headers = has_extended_headers(nbd);
 }
 
 /* Has the handle come out of connecting, or of an option? */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the daemon says of its configuration and its command line without
-# starting. Usage: check-config.sh NBD-CLIENTD
+# starting. Usage: check-config.sh NBD-CLIENTD KEYS.H
+# MANUAL
 set -eu
 
 daemon=$1
@@ -39,6 +40,16 @@ expect 1 "$conf:2: IoThreads=many" --config="$conf" --listen="$work/sock"
 
 expect 1 "$work/none.conf: cannot read it: No such file or directory" \
 	--check-config --config="$work/none.conf"
+# The manual tells of every key.
+keys=$(sed -n 's/^[[:space:]]*X(\([A-Za-z]*\),.*/\1/p' "$2")
+[ "$(echo "$keys" | wc -l)" -gt 20 ]
+for key in $keys; do
+	grep -q "^\.B.*[ ]$key=" "$3" || {
+		echo "$3 does not tell of $key="
+		exit 1
+	}
+done
+
 expect 0 "nbd-clientd " --version
 expect 0 "--check-config" --help
 expect 2 "unexpected argument 'start'" start

@@ -182,6 +182,25 @@ is_busy(const Nbdclientd__V1__Volume *volume)
 	return volume->in_flight > 0;
 }
 
+/* Waits until the server has the request. The channel moves only while it is
+ * waited for. */
+static void
+await_busy(struct fixture *f, struct channel *channel)
+{
+	CLEANUP_CLIENT struct client *other = daemon_connect(&f->daemon);
+
+	for (int i = 0; i < 1000; i++) {
+		Nbdclientd__V1__Volume *volume = daemon_volume(other, "disk");
+		bool busy = is_busy(volume);
+
+		codec_message_free(volume);
+		if (busy)
+			return;
+		channel_wait(channel, 20);
+	}
+	fail_msg("the request does not reach the server");
+}
+
 static void
 sigterm_finishes_what_is_in_flight(void **state)
 {
@@ -195,16 +214,13 @@ sigterm_finishes_what_is_in_flight(void **state)
 		.on_reply = on_slow_read,
 		.user = &slow,
 	};
-	struct client *other;
 
 	(void)state;
 	set_up(&f, "nbdkit --foreground --filter=delay memory 1M rdelay=1", "");
 	channel = channel_open(f.client, "disk", 30000, &error);
 	assert_non_null(channel);
 	channel_submit(channel, &request);
-	other = daemon_connect(&f.daemon);
-	daemon_await_volume(other, "disk", is_busy);
-	client_free(other);
+	await_busy(&f, channel);
 	process_signal(f.daemon.pid, SIGTERM);
 	daemon_await(&f.daemon, "STOPPING=1");
 	while (!slow.is_done)
@@ -234,7 +250,6 @@ what_does_not_finish_in_time_is_cancelled(void **state)
 		.on_reply = on_slow_read,
 		.user = &slow,
 	};
-	struct client *other;
 
 	(void)state;
 	set_up(&f, "nbdkit --foreground memory 1M", "DrainTimeout=300ms\n");
@@ -242,9 +257,7 @@ what_does_not_finish_in_time_is_cancelled(void **state)
 	assert_non_null(channel);
 	process_signal(f.server.pid, SIGSTOP);
 	channel_submit(channel, &request);
-	other = daemon_connect(&f.daemon);
-	daemon_await_volume(other, "disk", is_busy);
-	client_free(other);
+	await_busy(&f, channel);
 	process_signal(f.daemon.pid, SIGTERM);
 	while (!slow.is_done)
 		assert_true(channel_wait(channel, 30000) > 0);
@@ -270,7 +283,6 @@ a_second_sigterm_leaves_at_once(void **state)
 		.on_reply = on_slow_read,
 		.user = &slow,
 	};
-	struct client *other;
 	int status;
 
 	(void)state;
@@ -279,9 +291,7 @@ a_second_sigterm_leaves_at_once(void **state)
 	assert_non_null(channel);
 	process_signal(f.server.pid, SIGSTOP);
 	channel_submit(channel, &request);
-	other = daemon_connect(&f.daemon);
-	daemon_await_volume(other, "disk", is_busy);
-	client_free(other);
+	await_busy(&f, channel);
 	process_signal(f.daemon.pid, SIGTERM);
 	daemon_await(&f.daemon, "STOPPING=1");
 	process_signal(f.daemon.pid, SIGTERM);
