@@ -108,8 +108,8 @@ copy_disks(const struct options *options, struct disk *source,
 	};
 	int status = check_fits(source, destination);
 
-	/* Skipped zeroes would be holes. */
-	if (transfer.no_holes)
+	/* Skipped zeroes would be holes, and a pipe has none. */
+	if (transfer.no_holes || destination->is_sequential)
 		transfer.skip_zeroes = false;
 	if (status != EXIT_OK || options_has(options, OPTION_DRY_RUN))
 		return status;

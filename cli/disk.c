@@ -95,13 +95,18 @@ open_any(const struct options *options, const char *name, enum disk_mode mode,
 	 uint64_t size, struct disk **disk)
 {
 	const char *path = file_path(name);
+	int status;
 
 	attempt("open %s", name);
 	if (strcmp(name, "-") == 0)
 		return disk_open_stream(options, mode, disk);
 	if (path)
 		return disk_open_file(options, path, mode, size, disk);
-	return disk_open(options, name, mode, NULL, disk);
+	status = disk_open(options, name, mode, NULL, disk);
+	if (status == EXIT_UNKNOWN_VOLUME)
+		failure_advise("nbdctl volume ls shows the volumes; a file is "
+			       "written with a slash, as in ./NAME");
+	return status;
 }
 
 int

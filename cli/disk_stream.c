@@ -4,6 +4,7 @@
  * input is shortened, to nothing at last; zeroes are written out.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,6 +163,10 @@ disk_open_stream(const struct options *options, enum disk_mode mode,
 		.is_sequential = true,
 	};
 	list_init(&stream->done);
+	/* A reader that has enough is an error like another: requests in
+	 * flight are finished first. */
+	if (mode == DISK_FOR_WRITING)
+		signal(SIGPIPE, SIG_IGN);
 	if (!stream->disk.export) {
 		free(stream);
 		return fail_errno(ENOMEM, "no memory");

@@ -45,10 +45,10 @@ print_global_options(void)
 static void
 help_command(const struct command *command)
 {
-	printf("Usage: nbdctl %s%s%s %s%s\n\n%s%s\n",
+	printf("Usage: nbdctl %s%s%s %s%s\n\nWhat it is for: %s.\n",
 	       command->noun ? command->noun : "", command->noun ? " " : "",
 	       command->verb, command->options ? "[OPTION]... " : "",
-	       command->usage, "To see or do: ", command->summary);
+	       command->usage, command->summary);
 	if (strstr(command->usage, "TARGET") ||
 	    strcmp(command->verb, "copy") == 0)
 		printf("A target is the name of a volume or an NBD URI.\n");

@@ -166,6 +166,24 @@ class Case(unittest.TestCase):
             self.path("etc/nbd-clientd.conf"), fd_name="grpc")
         self.environment["NBDCTL_ADDRESS"] = self.daemon.path
 
+    def start_demo(self):
+        """The daemon as in a first try. It says when it is ready."""
+        ready = self.path("ready.sock")
+        listen = self.path("demo.sock")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(ready)
+            notify.settimeout(TIMEOUT)
+            process = subprocess.Popen(
+                [NBD_CLIENTD, "--demo", "--listen", listen],
+                env=dict(self.environment, NOTIFY_SOCKET=ready),
+                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                preexec_fn=die_with_parent)
+            self.addCleanup(self.reap, process)
+            while b"READY=1" not in notify.recv(4096):
+                pass
+        self.environment["NBDCTL_ADDRESS"] = listen
+        return process
+
     def command(self, *arguments):
         return [NBDCTL] + self.options + list(arguments)
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 import support
-from support import CANCELLED, NBD, NO, OK, PARTIAL, TIMED_OUT, UNREACHABLE
+from support import CANCELLED, GENERAL, NBD, NO, OK, PARTIAL, TIMED_OUT, UNREACHABLE
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -114,6 +114,19 @@ class Copy:
         self.assertEqual(data[8:16], (8).to_bytes(8, "big"))
         self.nbdctl("copy", "-", self.target("target"), input=data)
         self.nbdctl("compare", self.target("source"), self.target("target"))
+
+    def test_a_reader_that_has_enough(self):
+        self.small()
+        process = self.start_nbdctl("copy", self.target("source"), "-",
+                                    stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        process.stdout.read(4096)
+        process.stdout.close()
+        # The first block alone is more than a pipe holds.
+        self.assertEqual(process.wait(support.TIMEOUT), GENERAL)
+        self.assertIn(b"Broken pipe", process.stderr.read())
+        # It finished what was in flight: the server goes on.
+        self.nbdctl("size", self.target("source"))
 
     def test_compare_says_where_they_differ(self):
         self.small()

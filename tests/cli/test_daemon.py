@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import support
-from support import NBD, NO_DAEMON, NOT_SUPPORTED, OK, PARTIAL, PERMISSION, \
+from support import NBD, NO, NO_DAEMON, NOT_SUPPORTED, OK, PARTIAL, PERMISSION, \
     TIMED_OUT, UNKNOWN_VOLUME, UNREACHABLE, USAGE
 
 MIB = 1 << 20
@@ -27,6 +27,21 @@ class Daemon(support.Case):
         """Configuration and first connection are there: a write waits for
         both."""
         self.nbdctl("write", "disk0", input=b"x")
+
+    def test_the_demo_volume_holds_a_file(self):
+        process = self.start_demo()
+        data = os.urandom(100000)
+        path = self.write_file("file", data)
+        self.nbdctl("write", "demo", path)
+        self.nbdctl("read", "demo", self.path("back"), "--length",
+                    str(len(data)))
+        self.assertEqual(self.read_file("back"), data)
+        extents = self.nbdctl("map", "demo", "-o", "json").json()["extents"]
+        self.assertEqual([e["type"] for e in extents], ["data", "hole,zero"])
+        self.assertIn("demo", self.nbdctl("status").text)
+        self.nbdctl("copy", "demo", self.path("image"), "--verify")
+        self.nbdctl("daemon", "drain")
+        self.assertEqual(process.wait(support.TIMEOUT), 0)
 
     def test_status_shows_daemon_and_volumes(self):
         self.start_one()
@@ -203,6 +218,8 @@ class Mistakes(support.Case):
                       ["copy", "disk0", "disk9"]):
             error = self.refused(UNKNOWN_VOLUME, *words)
             self.assertIn("disk9", error["seen"])
+        # A file may have been meant.
+        self.assertIn("./NAME", error["todo"])
         self.assertFalse(os.path.exists(self.path("file")))
 
     def test_bad_uri(self):
@@ -226,6 +243,8 @@ class Mistakes(support.Case):
     def test_server_down(self):
         self.down.kill()
         self.refused(UNREACHABLE, "read", "down", "--length", "1")
+        self.assertIn("not serving", self.nbdctl("health", "down",
+                                                 code=NO).text)
         self.refused(UNREACHABLE, "info", self.down.uri)
         self.refused(UNREACHABLE, "read", self.down.uri)
 

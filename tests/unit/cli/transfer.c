@@ -224,6 +224,19 @@ a_failure_in_the_middle_is_partly_done(void **state)
 	assert_int_equal(fixture->to.disk.n_pending, 0);
 }
 
+/* Pieces that wait for their turn must not be waited for. */
+static void
+a_pipe_that_breaks_ends_the_transfer(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->to.disk.is_sequential = true;
+	fixture->to.fails_at = 2 * MIB;
+	assert_int_equal(transfer_run(&fixture->transfer), EXIT_PARTIAL);
+	assert_false(fixture->to.is_out_of_order);
+	assert_int_equal(fixture->to.bytes_written, 2 * MIB);
+}
+
 static void
 a_failure_at_the_start_keeps_its_code(void **state)
 {
@@ -250,6 +263,7 @@ main(void)
 		TEST(a_range_moves_to_another_place),
 		TEST(nothing_to_move_is_no_failure),
 		TEST(a_failure_in_the_middle_is_partly_done),
+		TEST(a_pipe_that_breaks_ends_the_transfer),
 		TEST(a_failure_at_the_start_keeps_its_code),
 	};
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pieces that a transfer is made of. A slot goes round: free, reading,
+ * ready, writing. Its sequence number is its place in the order of offsets,
+ * which matters to pipes only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/disk.h"
+#include "cli/extents.h"
+#include "cli/transfer.h"
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_READING,
+	SLOT_READY,
+	SLOT_WRITING,
+};
+
+struct slot {
+	struct run *run;
+	enum slot_state state;
+	uint64_t sequence;
+	/* Relative to the range. */
+	uint64_t offset;
+	bool is_zero;
+	struct disk_request request;
+};
+
+struct run {
+	struct transfer *transfer;
+	struct extent_walk walk;
+	struct slot *slots;
+	unsigned int n_slots;
+	unsigned int n_busy;
+	uint64_t next_sequence;
+	/* The sequence number that a pipe takes next. */
+	uint64_t next_to_write;
+	uint64_t chunk;
+	/* Both disks want multiples of this. */
+	uint64_t alignment;
+	uint64_t started_at;
+	bool is_at_end;
+	bool is_failed;
+};
+
+/* Begin with the LENGTH bytes at the walk's offset: read them, or make them
+ * zero. A slot is free. */
+void slot_start_read(struct run *run, uint64_t length);
+void slot_start_zero(struct run *run, uint64_t length);
