@@ -30,8 +30,12 @@ player_init(struct player *player, const struct script *script, int fd)
 static void
 hang_up(struct player *player)
 {
-	if (player->fd >= 0)
-		close(player->fd);
+	if (player->fd < 0)
+		return;
+	/* Whoever looks into /proc/PID/fd at this moment keeps the socket
+	 * open a little longer; the client is to see the end now. */
+	shutdown(player->fd, SHUT_RDWR);
+	close(player->fd);
 	player->fd = -1;
 }
 
