@@ -10,8 +10,8 @@ import sys
 import unittest
 
 import support
-from support import NBD, NO, NO_DAEMON, NOT_SUPPORTED, OK, PARTIAL, PERMISSION, \
-    TIMED_OUT, UNKNOWN_VOLUME, UNREACHABLE, USAGE
+from support import CANCELLED, NBD, NO, NO_DAEMON, NOT_SUPPORTED, OK, PARTIAL, \
+    PERMISSION, TIMED_OUT, UNKNOWN_VOLUME, UNREACHABLE, USAGE
 
 MIB = 1 << 20
 NOBODY = 65534
@@ -142,6 +142,18 @@ class Daemon(support.Case):
         names = self.nbdctl("volume", "ls", "-o", "value", "--columns",
                             "name").text.split()
         self.assertEqual(names, ["disk0"])
+
+    def test_a_signal_cancels_what_waits(self):
+        self.start_one("AdHocUsers=*\nAdHocTransports=unix")
+        process = self.start_nbdctl("volume", "open", self.server.uri,
+                                    stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=support.TIMEOUT)
+        self.assertEqual(process.returncode, CANCELLED)
+        self.assertIn(b"cancelled", err)
 
     def test_reload_applies_the_difference(self):
         self.start_one()
