@@ -16,8 +16,9 @@
 #include "client-lib/stream/tls_internal.h"
 
 enum {
-	/* A peer that warns more often at once is up to something. */
-	MAX_WARNINGS = 8,
+	/* Warnings, tickets and the like: a peer that sends more of them at
+	 * once is up to something. */
+	MAX_INTERRUPTIONS = 64,
 };
 
 static const struct tls_stream *
@@ -60,12 +61,25 @@ tls_describe_failure(struct tls_stream *tls, const char *function, int result)
 }
 
 bool
-tls_may_go_on(int result, int *n_warnings)
+tls_may_go_on(const struct tls_stream *tls, int *result, int *n_interruptions)
 {
-	if (result == GNUTLS_E_INTERRUPTED)
+	switch (*result) {
+	case GNUTLS_E_AGAIN:
+		/* Not for want of input or room: GnuTLS says it, too, when it
+		 * has dealt with a message that is no data. */
+		if (tls->transport.would_block)
+			return false;
+		break;
+	case GNUTLS_E_INTERRUPTED:
+	case GNUTLS_E_WARNING_ALERT_RECEIVED:
+		break;
+	default:
+		return false;
+	}
+	if (++*n_interruptions <= MAX_INTERRUPTIONS)
 		return true;
-	return result == GNUTLS_E_WARNING_ALERT_RECEIVED &&
-	       ++*n_warnings < MAX_WARNINGS;
+	*result = GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS;
+	return false;
 }
 
 void
@@ -76,7 +90,7 @@ tls_note_waiting(struct tls_stream *tls)
 }
 
 static void
-end_incoming(struct tls_stream *tls, ssize_t result)
+end_incoming(struct tls_stream *tls, int result)
 {
 	/* Some servers leave without a word once we have taken leave. */
 	if (result == 0 ||
@@ -85,8 +99,8 @@ end_incoming(struct tls_stream *tls, ssize_t result)
 		return;
 	}
 	tls->incoming = TLS_INCOMING_FAILED;
-	tls->receive_errno = tls_errno_behind(tls, (int)result);
-	tls_describe_failure(tls, "gnutls_record_recv", (int)result);
+	tls->receive_errno = tls_errno_behind(tls, result);
+	tls_describe_failure(tls, "gnutls_record_recv", result);
 }
 
 /* Fills the SIZE bytes at TO as far as there is plaintext. */
@@ -94,9 +108,10 @@ static size_t
 receive_into(struct tls_stream *tls, uint8_t *to, size_t size)
 {
 	size_t n = 0;
-	int n_warnings = 0;
+	int n_interruptions = 0;
 
 	while (n < size) {
+		int error;
 		ssize_t result = gnutls_record_recv(tls->session, to + n,
 						    size - n);
 
@@ -104,13 +119,13 @@ receive_into(struct tls_stream *tls, uint8_t *to, size_t size)
 			n += (size_t)result;
 			continue;
 		}
-		if (result == GNUTLS_E_AGAIN) {
-			tls_note_waiting(tls);
-			break;
-		}
-		if (tls_may_go_on((int)result, &n_warnings))
+		error = (int)result;
+		if (result < 0 && tls_may_go_on(tls, &error, &n_interruptions))
 			continue;
-		end_incoming(tls, result);
+		if (error == GNUTLS_E_AGAIN)
+			tls_note_waiting(tls);
+		else
+			end_incoming(tls, error);
 		break;
 	}
 	return n;

@@ -150,14 +150,14 @@ int
 tls_stream_handshake(struct stream *stream)
 {
 	struct tls_stream *tls = tls_of(stream);
-	int n_warnings = 0;
+	int n_interruptions = 0;
 	int result;
 
 	tls_transport_refresh(&tls->transport);
 	tls->awaits_writing = false;
 	do {
 		result = gnutls_handshake(tls->session);
-	} while (result < 0 && tls_may_go_on(result, &n_warnings));
+	} while (result < 0 && tls_may_go_on(tls, &result, &n_interruptions));
 	/* Even if sending fails: a server that left may have said why. */
 	(void)tls_transport_flush(&tls->transport);
 	if (result == GNUTLS_E_AGAIN) {

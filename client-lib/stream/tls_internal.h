@@ -52,9 +52,10 @@ int tls_errno_behind(const struct tls_stream *tls, int result);
 void tls_describe_failure(struct tls_stream *tls, const char *function,
 			  int result);
 
-/* May RESULT be followed by another try at once? *N_WARNINGS counts what must
- * not go on for ever. */
-bool tls_may_go_on(int result, int *n_warnings);
+/* May *RESULT be followed by another try at once? *N_INTERRUPTIONS counts
+ * what must not go on for ever; then *RESULT becomes another one. */
+bool tls_may_go_on(const struct tls_stream *tls, int *result,
+		   int *n_interruptions);
 
 /* GnuTLS would block: until there is input or, if it has to say something
  * first, until there is room for output. */

@@ -59,8 +59,9 @@ make_room(struct tls_transport *transport, size_t wanted)
 }
 
 static ssize_t
-fail_with(const struct tls_transport *transport, int errnum)
+fail_with(struct tls_transport *transport, int errnum)
 {
+	transport->would_block |= errnum == EAGAIN;
 	gnutls_transport_set_errno(transport->session, errnum);
 	return -1;
 }

@@ -38,8 +38,9 @@ struct tls_transport {
 	uint8_t *in;
 	size_t in_begin;
 	size_t in_end;
-	bool is_drained; /* the last read took all there was */
-	bool has_ended;  /* the peer sends nothing more */
+	bool is_drained;  /* the last read took all there was */
+	bool would_block; /* GnuTLS was told so since the last refresh */
+	bool has_ended;   /* the peer sends nothing more */
 	int receive_errno;
 };
 
@@ -54,6 +55,7 @@ static inline void
 tls_transport_refresh(struct tls_transport *transport)
 {
 	transport->is_drained = false;
+	transport->would_block = false;
 }
 
 /* Sends the ciphertext: 0, STREAM_AGAIN, or STREAM_FAILED with errno. After
