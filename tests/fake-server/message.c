@@ -18,6 +18,9 @@
 #define REQUEST_MAGIC  UINT64_C(0x25609513)
 #define SIMPLE_MAGIC   UINT64_C(0x67446698)
 #define CHUNK_MAGIC    UINT64_C(0x668e33ef)
+/* With extended headers. */
+#define EXT_REQUEST_MAGIC UINT64_C(0x21e41c71)
+#define EXT_CHUNK_MAGIC   UINT64_C(0x6e8a278c)
 
 enum {
 	PATTERN_SEED = 0,
@@ -264,17 +267,27 @@ replace_magic(const struct cursor *cursor, struct message *message,
 		store_be32(message->bytes, (uint32_t)cursor->magic);
 }
 
-/* Puts a 32-bit length and then the data that it counts. */
+/* Puts a length of 4 or 8 bytes and then the data that it counts. */
 static void
-put_counted_data(struct cursor *cursor, struct message *message)
+put_counted(struct cursor *cursor, struct message *message, unsigned bytes)
 {
 	size_t at = message->length;
 	uint64_t length;
 
-	put(message, 4, 0);
+	put(message, bytes, 0);
 	put_rest(cursor, message);
-	length = cursor->has_length ? cursor->length : message->length - at - 4;
-	store_be32(message->bytes + at, (uint32_t)length);
+	length = cursor->has_length ? cursor->length
+				    : message->length - at - bytes;
+	if (bytes == 8)
+		store_be64(message->bytes + at, length);
+	else
+		store_be32(message->bytes + at, (uint32_t)length);
+}
+
+static void
+put_counted_data(struct cursor *cursor, struct message *message)
+{
+	put_counted(cursor, message, 4);
 }
 
 static void
@@ -311,6 +324,23 @@ put_chunk(struct cursor *cursor, struct message *message)
 		   (uint16_t)next_number(cursor, NAME_CHUNK));
 	read_settings(cursor, message);
 	put_counted_data(cursor, message);
+	replace_magic(cursor, message, 4);
+}
+
+/* A chunk under extended headers: the cookie is followed by the offset that
+ * the request had. */
+static void
+put_extended_chunk(struct cursor *cursor, struct message *message)
+{
+	put(message, 4, EXT_CHUNK_MAGIC);
+	put(message, 4, 0);
+	put_cookie(cursor, message);
+	put(message, 8, next_general(cursor));
+	store_be16(message->bytes + 4, (uint16_t)next_general(cursor));
+	store_be16(message->bytes + 6,
+		   (uint16_t)next_number(cursor, NAME_CHUNK));
+	read_settings(cursor, message);
+	put_counted(cursor, message, 8);
 	replace_magic(cursor, message, 4);
 }
 
@@ -367,6 +397,8 @@ message_compile_sent(struct script *script, struct line *line,
 		put_simple_reply(&cursor, message);
 	} else if (!strcmp(verb, "chunk")) {
 		put_chunk(&cursor, message);
+	} else if (!strcmp(verb, "extended-chunk")) {
+		put_extended_chunk(&cursor, message);
 	} else if (!strcmp(verb, "raw")) {
 		put_rest(&cursor, message);
 	} else {
@@ -385,16 +417,16 @@ put_option(struct cursor *cursor, struct message *message)
 }
 
 static void
-put_request(struct cursor *cursor, struct message *message)
+put_request(struct cursor *cursor, struct message *message, bool is_extended)
 {
-	put(message, 4, REQUEST_MAGIC);
+	put(message, 4, is_extended ? EXT_REQUEST_MAGIC : REQUEST_MAGIC);
 	put(message, 2, 0);
 	put(message, 2, next_number(cursor, NAME_COMMAND));
 	put_cookie(cursor, message);
 	memset(message->mask + message->cookie_at, 0,
 	       message->cookie == MESSAGE_NO_COOKIE ? 0 : 8);
 	put(message, 8, next_general(cursor));
-	put(message, 4, next_general(cursor));
+	put(message, is_extended ? 8 : 4, next_general(cursor));
 	read_settings(cursor, message);
 	store_be16(message->bytes + 4, (uint16_t)cursor->flags);
 	put_rest(cursor, message);
@@ -425,7 +457,9 @@ message_compile_expected(struct script *script, struct line *line,
 	else if (!strcmp(verb, "option"))
 		put_option(&cursor, message);
 	else if (!strcmp(verb, "request"))
-		put_request(&cursor, message);
+		put_request(&cursor, message, false);
+	else if (!strcmp(verb, "extended-request"))
+		put_request(&cursor, message, true);
 	else if (!strcmp(verb, "tls-record"))
 		put_record(&cursor, message);
 	else if (!strcmp(verb, "raw"))

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "tests/fake-server/names.h"
 #include "tests/protocol/calls.h"
+#include "tests/protocol/data_commands.h"
 #include "tests/protocol/expectations.h"
 #include "tests/support/outcome.h"
 #include "tests/support/pattern.h"
@@ -19,194 +20,10 @@ enum {
 	LARGEST_FILLED = 4 << 20,
 };
 
-static int
-on_completion(void *user_data, int *error)
-{
-	struct command *command = user_data;
-
-	command->n_completions++;
-	command->completion_error = *error;
-	command->n_bytes = command->run->player.n_sent;
-	if (!command->retires_itself)
-		return 0;
-	command->is_retired = true;
-	command->result = *error ? -1 : 1;
-	command->errnum = *error;
-	return 1;
-}
-
-static void
-on_completion_free(void *user_data)
-{
-	struct command *command = user_data;
-
-	command->n_completion_frees++;
-}
-
-static void
-on_data_free(void *user_data)
-{
-	struct command *command = user_data;
-
-	command->n_data_frees++;
-}
-
-/* What a data callback returns, as the transcript wants it. */
-static int
-answer(const struct command *command, int *error)
-{
-	if (command->callback_error == 0)
-		return 0;
-	*error = command->callback_error;
-	return -1;
-}
-
-static int
-on_chunk(void *user_data, const void *buffer, size_t count, uint64_t offset,
-	 unsigned status, int *error)
-{
-	static const char *const kinds[] = { "?", "data", "hole", "error" };
-	struct command *command = user_data;
-
-	if (command->events.length > 0)
-		string_builder_append(&command->events, "; ");
-	string_builder_printf(&command->events, "%s %llu %zu",
-			      kinds[status < 4 ? status : 0],
-			      (unsigned long long)offset, count);
-	if (status == LIBNBD_READ_ERROR)
-		string_builder_printf(&command->events, " %d", *error);
-	else if (buffer != command->buffer + (offset - command->offset))
-		string_builder_append(&command->events, " misplaced");
-	return answer(command, error);
-}
-
-static int
-on_extent(void *user_data, const char *context, uint64_t offset,
-	  uint32_t *entries, size_t n_entries, int *error)
-{
-	struct command *command = user_data;
-
-	if (command->events.length > 0)
-		string_builder_append(&command->events, "; ");
-	string_builder_printf(&command->events, "%s %llu:", context,
-			      (unsigned long long)offset);
-	for (size_t i = 0; i + 1 < n_entries && i < 16; i += 2)
-		string_builder_printf(&command->events, " %u/%u", entries[i],
-				      entries[i + 1]);
-	if (n_entries > 16)
-		string_builder_printf(&command->events, " (%zu in all)",
-				      n_entries / 2);
-	return answer(command, error);
-}
-
-/* clang-format off */
-static nbd_completion_callback
-completion_of(struct command *command)
-{
-	return (nbd_completion_callback){ .callback = on_completion,
-		.free = on_completion_free, .user_data = command };
-}
-
-static nbd_chunk_callback
-chunk_of(struct command *command)
-{
-	return (nbd_chunk_callback){ .callback = on_chunk,
-		.free = on_data_free, .user_data = command };
-}
-
-static nbd_extent_callback
-extent_of(struct command *command)
-{
-	return (nbd_extent_callback){ .callback = on_extent,
-		.free = on_data_free, .user_data = command };
-}
-
-/*
- * Each data command once: its verb, whether the line names a range, and the
- * asynchronous and the synchronous call. C is the command, A the arguments.
- */
-#define DATA_COMMANDS(X) \
-	X(pread, true, \
-	  nbd_aio_pread(h, c->buffer, a->count, a->offset, completion_of(c), a->flags), \
-	  nbd_pread(h, c->buffer, a->count, a->offset, a->flags)) \
-	X(pread_structured, true, \
-	  nbd_aio_pread_structured(h, c->buffer, a->count, a->offset, chunk_of(c), completion_of(c), a->flags), \
-	  nbd_pread_structured(h, c->buffer, a->count, a->offset, chunk_of(c), a->flags)) \
-	X(pwrite, true, \
-	  nbd_aio_pwrite(h, c->buffer, a->count, a->offset, completion_of(c), a->flags), \
-	  nbd_pwrite(h, c->buffer, a->count, a->offset, a->flags)) \
-	X(trim, true, \
-	  nbd_aio_trim(h, a->count, a->offset, completion_of(c), a->flags), \
-	  nbd_trim(h, a->count, a->offset, a->flags)) \
-	X(zero, true, \
-	  nbd_aio_zero(h, a->count, a->offset, completion_of(c), a->flags), \
-	  nbd_zero(h, a->count, a->offset, a->flags)) \
-	X(cache, true, \
-	  nbd_aio_cache(h, a->count, a->offset, completion_of(c), a->flags), \
-	  nbd_cache(h, a->count, a->offset, a->flags)) \
-	X(flush, false, \
-	  nbd_aio_flush(h, completion_of(c), a->flags), \
-	  nbd_flush(h, a->flags)) \
-	X(block_status, true, \
-	  nbd_aio_block_status(h, a->count, a->offset, extent_of(c), completion_of(c), a->flags), \
-	  nbd_block_status(h, a->count, a->offset, extent_of(c), a->flags))
-/* clang-format on */
-
-struct data_command;
-
-/* The words of a data command, read. */
-struct arguments {
-	const struct data_command *data;
-	const char *name;
-	uint64_t count;
-	uint64_t offset;
-	uint32_t flags;
-	int callback_error;
-	bool retires_itself;
-};
-
-struct data_command {
-	const char *verb;
-	bool has_range;
-	int64_t (*start)(struct nbd_handle *h, struct command *c,
-			 const struct arguments *a);
-	int (*call)(struct nbd_handle *h, struct command *c,
-		    const struct arguments *a);
-};
-
-#define DEFINE(verb, has_range, asynchronous, synchronous)                   \
-	static int64_t start_##verb(struct nbd_handle *h, struct command *c, \
-				    const struct arguments *a)               \
-	{                                                                    \
-		(void)a;                                                     \
-		return asynchronous;                                         \
-	}                                                                    \
-	static int call_##verb(struct nbd_handle *h, struct command *c,      \
-			       const struct arguments *a)                    \
-	{                                                                    \
-		(void)c;                                                     \
-		return synchronous;                                          \
-	}
-DATA_COMMANDS(DEFINE)
-
-#define ROW(verb, has_range, asynchronous, synchronous) \
-	{ #verb, has_range, start_##verb, call_##verb },
-static const struct data_command data_commands[] = { DATA_COMMANDS(ROW) };
-
-static const struct data_command *
-find_verb(const char *verb)
-{
-	for (size_t i = 0; i < sizeof(data_commands) / sizeof(data_commands[0]);
-	     i++)
-		if (!strcmp(data_commands[i].verb, verb))
-			return &data_commands[i];
-	return NULL;
-}
-
 bool
 command_is_verb(const char *verb)
 {
-	return find_verb(verb) != NULL;
+	return data_command_find(verb) != NULL;
 }
 
 static void
@@ -220,6 +37,8 @@ read_setting(const struct line *line, const char *word,
 	else if (!strncmp(word, "flags=", 6) &&
 		 name_parse_number(NAME_GENERAL, word + 6, &value))
 		arguments->flags = (uint32_t)value;
+	else if (!strncmp(word, "contexts=", 9))
+		arguments->contexts = word + 9;
 	else if (!strcmp(word, "retires-itself"))
 		arguments->retires_itself = true;
 	else
@@ -231,7 +50,7 @@ static struct arguments
 read_arguments(const struct line *line)
 {
 	struct arguments arguments = {
-		.data = find_verb(script_word(line, 1)),
+		.data = data_command_find(script_word(line, 1)),
 		.name = script_word(line, 2),
 	};
 	size_t at = 3;
@@ -284,9 +103,7 @@ new_command(struct run *run, const struct line *line,
 	command->offset = arguments->offset;
 	command->callback_error = arguments->callback_error;
 	command->retires_itself = arguments->retires_itself;
-	command->has_data_callback =
-		!strcmp(arguments->data->verb, "pread_structured") ||
-		!strcmp(arguments->data->verb, "block_status");
+	command->has_data_callback = arguments->data->has_data_callback;
 	if (has_buffer(arguments->data->verb))
 		make_buffer(command, arguments);
 	command->next = run->commands;
@@ -472,6 +289,8 @@ commands_done(struct run *run)
 		string_builder_done(&command->events);
 		if (command->buffer)
 			munmap(command->buffer, command->size + 1);
+		for (char **context = command->contexts; *context; context++)
+			free(*context);
 		free(command->copy);
 		free(command->name);
 		free(command);

@@ -18,6 +18,7 @@ struct command {
 	size_t size;
 	uint64_t offset;
 	struct string_builder events; /* chunks or extents, as text */
+	char *contexts[9];            /* of a filter, owned */
 	int64_t cookie;               /* -1 if the call failed, 0 if sync */
 	unsigned n_completions;
 	unsigned n_completion_frees;

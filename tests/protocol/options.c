@@ -14,14 +14,14 @@ struct option {
 	struct run *run;
 	const struct line *line;
 	struct string_builder listed;
-	unsigned n_listed;
+	unsigned n_listed; /* or 1 for an agreement */
 	unsigned n_completions;
 	unsigned n_completion_frees;
 	unsigned n_list_frees;
 	bool has_completion;
 	bool has_list;
 	int error;
-	int64_t result; /* of the synchronous call */
+	int result; /* of the synchronous call */
 };
 
 static int
@@ -112,20 +112,22 @@ context_of(struct option *o)
 	  nbd_opt_list(h, list_of(o))) \
 	X(list_meta, \
 	  nbd_aio_opt_list_meta_context(h, context_of(o), completion_of(o)), \
-	  nbd_opt_list_meta_context(h, context_of(o)))
-#ifdef LIBNBD_HAVE_NBD_OPT_SET_META_CONTEXT
-#define NEWER_OPTIONS(X) \
+	  nbd_opt_list_meta_context(h, context_of(o))) \
 	X(set_meta, \
 	  nbd_aio_opt_set_meta_context(h, context_of(o), completion_of(o)), \
-	  nbd_opt_set_meta_context(h, context_of(o))) \
+	  nbd_opt_set_meta_context(h, context_of(o)))
+
+/* Those that report a refusal as a result, 0 instead of 1. */
+#define AGREEMENTS(X) \
 	X(structured_reply, \
 	  nbd_aio_opt_structured_reply(h, completion_of(o)), \
 	  nbd_opt_structured_reply(h)) \
-	X(starttls, nbd_aio_opt_starttls(h, completion_of(o)), \
+	X(extended_headers, \
+	  nbd_aio_opt_extended_headers(h, completion_of(o)), \
+	  nbd_opt_extended_headers(h)) \
+	X(starttls, \
+	  nbd_aio_opt_starttls(h, completion_of(o)), \
 	  nbd_opt_starttls(h))
-#else
-#define NEWER_OPTIONS(X)
-#endif
 /* clang-format on */
 
 #define DEFINE(verb, asynchronous, synchronous)                         \
@@ -140,16 +142,19 @@ context_of(struct option *o)
 		return synchronous;                                     \
 	}
 OPTIONS(DEFINE)
-NEWER_OPTIONS(DEFINE)
+AGREEMENTS(DEFINE)
 
 static const struct {
 	const char *verb;
+	bool is_agreement;
 	int (*start)(struct nbd_handle *h, struct option *o);
 	int (*call)(struct nbd_handle *h, struct option *o);
 } verbs[] = {
 #define ROW(verb, asynchronous, synchronous) \
-	{ #verb, start_##verb, call_##verb },
-	OPTIONS(ROW) NEWER_OPTIONS(ROW)
+	{ #verb, false, start_##verb, call_##verb },
+#define AGREEMENT_ROW(verb, asynchronous, synchronous) \
+	{ #verb, true, start_##verb, call_##verb },
+	OPTIONS(ROW) AGREEMENTS(AGREEMENT_ROW)
 };
 
 static size_t
@@ -204,6 +209,10 @@ drive(struct run *run, size_t verb, struct option *option)
 	while (nbd_aio_is_connecting(run->h))
 		if (!run_turn(run) && nbd_aio_is_connecting(run->h))
 			return (struct outcome){ .kind = OUTCOME_PENDING };
+	if (verbs[verb].is_agreement && !is_gone(run)) {
+		option->n_listed = option->error == 0;
+		return succeeded(run, option);
+	}
 	if (option->error != 0) {
 		run_note_error(run);
 		return (struct outcome){ .kind = OUTCOME_FAILED,
@@ -212,6 +221,17 @@ drive(struct run *run, size_t verb, struct option *option)
 	if (!aborts && is_gone(run))
 		return (struct outcome){ .kind = OUTCOME_FAILED,
 					 .errnum = run->died_of };
+	return succeeded(run, option);
+}
+
+static struct outcome
+call_synchronously(struct run *run, size_t verb, struct option *option)
+{
+	option->result = verbs[verb].call(run->h, option);
+	if (option->result < 0)
+		return failed(run);
+	if (verbs[verb].is_agreement)
+		option->n_listed = option->result > 0;
 	return succeeded(run, option);
 }
 
@@ -230,10 +250,8 @@ option_call(struct run *run, const struct line *line)
 	run->options = option;
 	if (!run->has_thread)
 		outcome = drive(run, verb, option);
-	else if (verbs[verb].call(run->h, option) < 0)
-		outcome = failed(run);
 	else
-		outcome = succeeded(run, option);
+		outcome = call_synchronously(run, verb, option);
 	publish_list(run, option);
 	return outcome;
 }

@@ -161,10 +161,8 @@ run_init(struct run *run, const struct script *script, enum run_mode mode,
 	run->h = nbd_create();
 	if (!run->h)
 		test_broken("nbd_create: %s", nbd_get_error());
-#ifdef LIBNBD_HAVE_NBD_SET_REQUEST_EXTENDED_HEADERS
 	/* Transcripts of extended headers ask for them. */
 	nbd_set_request_extended_headers(run->h, false);
-#endif
 	if (mode == RUN_WHOLE) {
 		nbd_set_debug_callback(
 			run->h, (nbd_debug_callback){ .callback = on_debug,

@@ -44,9 +44,8 @@ settings_set(struct run *run, const struct line *line)
 		{ "block-size", nbd_set_request_block_size },
 		{ "full-info", nbd_set_full_info },
 		{ "pread-initialize", nbd_set_pread_initialize },
-#ifdef LIBNBD_HAVE_NBD_OPT_SET_META_CONTEXT
 		{ "request-meta", nbd_set_request_meta_context },
-#endif
+		{ "extended-headers", nbd_set_request_extended_headers },
 	};
 	const char *name = script_word(line, 1);
 
@@ -112,6 +111,8 @@ settings_get(struct run *run, const struct line *line)
 		{ "can-cache", nbd_can_cache },
 		{ "can-multi-conn", nbd_can_multi_conn },
 		{ "structured-replies", nbd_get_structured_replies_negotiated },
+		{ "extended-headers", nbd_get_extended_headers_negotiated },
+		{ "can-block-status-payload", nbd_can_block_status_payload },
 		{ "tls", nbd_get_tls_negotiated },
 		{ "in-flight", nbd_aio_in_flight },
 	};
