@@ -15,7 +15,7 @@ _Noreturn void test_skip(const char *format, ...)
 _Noreturn void test_broken(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* Is there a program of this name on PATH? */
+/* Is there a program of this name on PATH, or of this path? */
 bool test_has_program(const char *name);
 
 /* Skips the test unless the program is there. */
