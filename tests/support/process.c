@@ -91,6 +91,16 @@ process_signal(pid_t pid, int signum)
 		kill(-pid, signum);
 }
 
+void
+process_stop(pid_t pid)
+{
+	siginfo_t info;
+
+	kill(pid, SIGSTOP);
+	if (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOWAIT) < 0)
+		test_broken("cannot stop a child: %s", strerror(errno));
+}
+
 int
 process_wait(pid_t pid)
 {

@@ -16,6 +16,9 @@ pid_t process_start(const char *const argv[], int listener);
 /* Sends SIGNUM to the process group of PID. */
 void process_signal(pid_t pid, int signum);
 
+/* Stops PID, a child, with SIGSTOP and returns when all of it stands still. */
+void process_stop(pid_t pid);
+
 /* Waits for PID and returns its wait status. */
 int process_wait(pid_t pid);
 
