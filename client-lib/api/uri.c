@@ -13,6 +13,7 @@
 #include "client-lib/api/begin_connect.h"
 #include "client-lib/api/guard.h"
 #include "client-lib/api/uri_parse.h"
+#include "client-lib/api/uri_ssh.h"
 #include "client-lib/api/wait.h"
 #include "client-lib/wire/protocol.h"
 #include "common/strings.h"
@@ -220,10 +221,9 @@ begin_uri_transport(struct nbd_handle *h, const struct uri *uri)
 	case URI_VSOCK:
 		return begin_uri_vsock(h, uri);
 	case URI_SSH:
-		break;
+		return begin_connect_ssh(h, uri);
 	}
-	return fail(ENOTSUP, "%s is not supported by this libnbd yet",
-		    uri->scheme->name);
+	return -1;
 }
 
 /* The part that both forms share; the state is START. */

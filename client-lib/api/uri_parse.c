@@ -205,6 +205,7 @@ parse_host(struct uri *uri, const char *server)
 	if (length >= 2 && uri->host[length - 1] == ']') {
 		memmove(uri->host, uri->host + 1, length - 2);
 		uri->host[length - 2] = '\0';
+		uri->has_brackets = true;
 	}
 	return 0;
 }

@@ -49,7 +49,8 @@ struct uri {
 	const struct uri_scheme *scheme;
 	char *user;
 	char *host; /* an IPv6 address comes without its brackets */
-	int port;   /* as written; 0 if there is none */
+	bool has_brackets;
+	int port; /* as written; 0 if there is none */
 	char *export_name;
 	struct uri_parameter *parameters; /* in order */
 	size_t n_parameters;

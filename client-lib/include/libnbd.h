@@ -558,6 +558,11 @@ char *nbd_get_tls_priority(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1)
  *
  * nbd[s]://[user@]host[:port][/export][?query], nbd[s]+unix:///export?socket=PATH,
  * nbd[s]+vsock://[cid[:port]]/export, nbd[s]+ssh://[user@]host[:port]/export.
+ *
+ * The last one runs "ssh [-C] -p PORT [-o User=USER] -- HOST nc ..." as
+ * nbd_connect_command() would; over there nc connects to localhost and the
+ * port ?nbd-port=, or to the unix socket ?socket=. ?compress=true adds -C.
+ * What a shell could take for anything but itself is EINVAL.
  */
 
 /* 1 if this library can connect to a URI. */

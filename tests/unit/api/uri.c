@@ -64,17 +64,6 @@ wrong_uris_are_refused(void **state)
 }
 
 static void
-what_is_not_built_in_says_so(void **state)
-{
-	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
-
-	(void)state;
-	refuse("nbd+ssh://host", ENOTSUP, "nbd+ssh");
-	if (!nbd_supports_tls(h))
-		refuse("nbds://localhost", ENOTSUP, "TLS");
-}
-
-static void
 a_handle_may_forbid_transports_and_tls(void **state)
 {
 	struct nbd_handle *h = nbd_create();
@@ -275,7 +264,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_uris_are_refused),
-		cmocka_unit_test(what_is_not_built_in_says_so),
 		cmocka_unit_test(a_handle_may_forbid_transports_and_tls),
 		cmocka_unit_test(a_uri_makes_settings),
 		cmocka_unit_test(tls_username_goes_before_the_user_of_the_uri),
