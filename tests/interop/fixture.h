@@ -33,6 +33,8 @@ enum capability {
 	CAN_LIST = 1 << 7,
 };
 
+struct fixture;
+
 struct target {
 	const char *name;
 	const char *program;
@@ -41,6 +43,9 @@ struct target {
 	/* Starts the server; the image it may need lies in DIR. */
 	void (*start)(struct server *server, enum server_transport transport,
 		      const char *dir);
+	bool is_unix_only;
+	/* Settings that a handle needs, or NULL. */
+	void (*prepare)(const struct fixture *fixture, struct nbd_handle *h);
 };
 
 struct fixture {
@@ -51,7 +56,8 @@ struct fixture {
 	struct nbd_handle *h; /* connected, with base:allocation asked for */
 };
 
-/* All servers, ended by a target without a name. */
+/* All servers, ended by a target without a name. Programs about
+ * TLS have a table of their own, tls/targets.c. */
 extern const struct target targets[];
 
 /* The target of this name. */

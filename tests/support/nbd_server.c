@@ -21,19 +21,26 @@ enum {
 	KEEPER_FD = 3
 };
 
-char *
-nbd_server_config(const char *dir, const char *socket, const char *image,
-		  const char *options)
+static char *
+make_config(const char *dir, const char *socket, const char *image,
+	    const char *options, const char *generic)
 {
 	CLEANUP_FREE char *text = NULL;
 
 	if (asprintf(&text,
-		     "[generic]\n%s%s\nallowlist = true\n"
+		     "[generic]\n%s%s\nallowlist = true\n%s\n"
 		     "[disk]\nexportname = %s\n%s\n",
-		     socket ? "unixsock = " : "", socket ? socket : "", image,
-		     options) < 0)
+		     socket ? "unixsock = " : "", socket ? socket : "", generic,
+		     image, options) < 0)
 		test_broken("out of memory");
 	return workdir_text_file(dir, "nbd-server.conf", text);
+}
+
+char *
+nbd_server_config(const char *dir, const char *socket, const char *image,
+		  const char *options)
+{
+	return make_config(dir, socket, image, options, "");
 }
 
 static pid_t
@@ -126,6 +133,13 @@ run_daemon(const struct server *server, const char *config)
 void
 nbd_server_start(struct server *server, const char *image, const char *options)
 {
+	nbd_server_start_with(server, image, options, "");
+}
+
+void
+nbd_server_start_with(struct server *server, const char *image,
+		      const char *options, const char *generic)
+{
 	CLEANUP_CLOSE int watch = inotify_init1(IN_CLOEXEC);
 	CLEANUP_FREE char *config = NULL;
 
@@ -133,7 +147,8 @@ nbd_server_start(struct server *server, const char *image, const char *options)
 	*server = (struct server){ .alive = -1, .dir = workdir_make() };
 	server->socket = workdir_path(server->dir, "socket");
 	server_name_uri(server);
-	config = nbd_server_config(server->dir, server->socket, image, options);
+	config = make_config(server->dir, server->socket, image, options,
+			     generic);
 	if (inotify_add_watch(watch, server->dir, IN_CREATE) < 0)
 		test_broken("inotify: %s", strerror(errno));
 	start_keeper(server);

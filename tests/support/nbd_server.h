@@ -16,6 +16,10 @@
 void nbd_server_start(struct server *server, const char *image,
 		      const char *options);
 
+/* The same; GENERIC are lines of the section that is about the server. */
+void nbd_server_start_with(struct server *server, const char *image,
+			   const char *options, const char *generic);
+
 /* Ends the keeper, and with it the server. */
 void nbd_server_kill(struct server *server);
 
