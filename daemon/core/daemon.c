@@ -108,6 +108,9 @@ daemon_start(struct daemon *daemon, struct configuration *configuration)
 	struct reload_result result = { 0 };
 	int r;
 
+	daemon->events = events_new();
+	if (!daemon->events)
+		return -ENOMEM;
 	daemon->runtime_directory = choose_runtime_directory(
 		&configuration->daemon);
 	if (!daemon->runtime_directory)
@@ -177,6 +180,7 @@ daemon_free(struct daemon *daemon)
 	free(daemon->signs);
 	configuration_unref(daemon->configuration);
 	free(daemon->runtime_directory);
+	events_free(daemon->events);
 	pthread_mutex_destroy(&daemon->lock);
 	free(daemon);
 }
@@ -226,6 +230,12 @@ bool
 daemon_is_draining(const struct daemon *daemon)
 {
 	return daemon->is_draining;
+}
+
+struct events *
+daemon_events(const struct daemon *daemon)
+{
+	return daemon->events;
 }
 
 uint64_t

@@ -14,6 +14,7 @@
 
 struct configuration;
 struct daemon;
+struct events;
 
 struct reload_result {
 	unsigned volumes_added;
@@ -73,6 +74,8 @@ void daemon_request_reload(struct daemon *daemon,
 			   void *user);
 void daemon_request_drain(struct daemon *daemon);
 bool daemon_is_draining(const struct daemon *daemon);
+/* What has happened. Any thread. */
+struct events *daemon_events(const struct daemon *daemon);
 /* CLOCK_MONOTONIC ns when it started. */
 uint64_t daemon_started_at(const struct daemon *daemon);
 /* Such as "libnbd 1.24.4"; static text. */

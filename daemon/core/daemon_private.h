@@ -8,6 +8,7 @@
 #include "common/list.h"
 #include "daemon/config/configuration.h"
 #include "daemon/core/daemon.h"
+#include "daemon/core/events.h"
 #include "daemon/core/loop.h"
 
 struct client;
@@ -22,6 +23,7 @@ struct sign_of_life {
 
 struct daemon {
 	uint64_t started_at;
+	struct events *events;
 	struct loop **loops;
 	struct sign_of_life *signs;
 	unsigned n_loops;

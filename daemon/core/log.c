@@ -20,11 +20,14 @@
 static atomic_int max_level = LOG_INFO;
 static bool to_journal;
 
-static const char *const event_ids[] = {
-	[LOG_EVENT_CONNECTED] = "5c2f1d8e0f6b4a3e9d7c41b0a6e2f813",
-	[LOG_EVENT_LOST] = "a91e64b75d2c4f0c8b3e7f12d0c5a946",
-	[LOG_EVENT_RELOADED] = "3d70c9f4e81b4b6fa25e90d7c3618ab2",
-	[LOG_EVENT_DRAINING] = "e4b8a2136f9d4c75b01d58c7f2903e6d",
+static void (*sink)(void *user, const struct log_subject *subject,
+		    const char *message);
+static void *sink_user;
+
+static const char *const event_ids[LOG_N_EVENTS] = {
+#define X(symbol, name, id) [LOG_EVENT_##symbol] = id,
+	LOG_EVENTS(X)
+#undef X
 };
 
 /* JOURNAL_STREAM names the device and inode of the journal's socket; stderr
@@ -54,9 +57,24 @@ log_set_level(int level)
 	max_level = level;
 }
 
+int
+log_level(void)
+{
+	return max_level;
+}
+
+void
+log_set_sink(void (*on_event)(void *user, const struct log_subject *subject,
+			      const char *message),
+	     void *user)
+{
+	sink = on_event;
+	sink_user = user;
+}
+
 struct fields {
-	struct iovec items[6];
-	char *texts[6];
+	struct iovec items[8];
+	char *texts[8];
 	int n;
 };
 
@@ -72,6 +90,15 @@ add_field(struct fields *fields, const char *name, const char *value)
 }
 
 static void
+add_number(struct fields *fields, const char *name, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	add_field(fields, name, number ? text : NULL);
+}
+
+static void
 write_to_journal(int level, const struct log_subject *subject,
 		 const char *message)
 {
@@ -84,6 +111,8 @@ write_to_journal(int level, const struct log_subject *subject,
 	add_field(&fields, "SYSLOG_IDENTIFIER", "nbd-clientd");
 	add_field(&fields, "NBD_VOLUME", subject->volume);
 	add_field(&fields, "NBD_ENDPOINT", subject->endpoint);
+	add_number(&fields, "NBD_CONNECTION", subject->connection);
+	add_number(&fields, "NBD_REQUEST", subject->request);
 	add_field(&fields, "MESSAGE_ID", event_ids[subject->event]);
 	if (sd_journal_sendv(fields.items, fields.n) < 0)
 		fprintf(stderr, "<%d>%s\n", level, message);
@@ -91,28 +120,47 @@ write_to_journal(int level, const struct log_subject *subject,
 		free(fields.texts[--fields.n]);
 }
 
+static void
+write_line(int level, const struct log_subject *subject, const char *message)
+{
+	struct string_builder text = STRING_BUILDER_INIT;
+	CLEANUP_FREE char *line = NULL;
+
+	if (subject->volume)
+		string_builder_printf(&text, "volume %s: ", subject->volume);
+	string_builder_append(&text, message);
+	line = string_builder_take(&text);
+	if (!line)
+		return;
+	if (to_journal)
+		write_to_journal(level, subject, line);
+	else
+		fprintf(stderr, "nbd-clientd: %s\n", line);
+}
+
 void
 log_write(int level, const struct log_subject *subject, const char *format, ...)
 {
 	static const struct log_subject nothing = { 0 };
-	struct string_builder text = STRING_BUILDER_INIT;
 	CLEANUP_FREE char *message = NULL;
+	bool is_event;
 	va_list args;
+	int length;
 
-	if (level > max_level)
-		return;
 	if (!subject)
 		subject = &nothing;
-	if (subject->volume)
-		string_builder_printf(&text, "volume %s: ", subject->volume);
-	va_start(args, format);
-	string_builder_vprintf(&text, format, args);
-	va_end(args);
-	message = string_builder_take(&text);
-	if (!message)
+	is_event = sink && subject->event != LOG_EVENT_NONE;
+	if (level > max_level && !is_event)
 		return;
-	if (to_journal)
-		write_to_journal(level, subject, message);
-	else
-		fprintf(stderr, "nbd-clientd: %s\n", message);
+	va_start(args, format);
+	length = vasprintf(&message, format, args);
+	va_end(args);
+	if (length < 0) {
+		message = NULL;
+		return;
+	}
+	if (level <= max_level)
+		write_line(level, subject, message);
+	if (is_event)
+		sink(sink_user, subject, message);
 }

@@ -31,6 +31,7 @@ subject(const struct volume *volume, const struct connection *connection,
 	return (struct log_subject){
 		.volume = volume->name,
 		.endpoint = connection->endpoint->uri,
+		.connection = connection->id,
 		.event = event,
 	};
 }

@@ -7,6 +7,7 @@
 #include "daemon/core/volume.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,7 +197,9 @@ volume_on_disconnected(struct volume *volume)
 {
 	struct daemon *daemon = volume->daemon;
 
-	log_write(LOG_DEBUG, &(struct log_subject){ .volume = volume->name },
+	log_write(LOG_DEBUG,
+		  &(struct log_subject){ .volume = volume->name,
+					 .event = LOG_EVENT_VOLUME_CLOSED },
 		  "closed");
 	if (volume->opener)
 		volume->opener->ad_hoc_volumes--;
@@ -317,9 +320,23 @@ volume_new(struct daemon *daemon, struct volume_settings *settings)
 	return volume;
 }
 
+static void
+tell_opened(const struct volume *volume)
+{
+	struct log_subject about = { .volume = volume->name,
+				     .event = LOG_EVENT_VOLUME_OPENED };
+
+	if (volume->opener)
+		log_write(LOG_DEBUG, &about, "opened by client %" PRIu64,
+			  volume->opener->id);
+	else
+		log_write(LOG_DEBUG, &about, "opened");
+}
+
 void
 volume_start(struct volume *volume)
 {
+	tell_opened(volume);
 	/* Sessions use the endpoints too, from their own threads. */
 	volume->init_errnum = -pool_init(volume);
 	loop_send(volume->loop, &volume->start);
