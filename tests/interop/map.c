@@ -35,9 +35,11 @@ struct map {
 static void
 map_add(struct map *map, uint64_t length, uint32_t flags)
 {
-	struct extent *last = &map->extents[map->n_extents - 1];
+	struct extent *last = NULL;
 
-	if (map->n_extents > 0 && last->flags == flags) {
+	if (map->n_extents > 0)
+		last = &map->extents[map->n_extents - 1];
+	if (last && last->flags == flags) {
 		last->length += length;
 	} else {
 		assert_in_range(map->n_extents, 0, MAX_EXTENTS - 1);

@@ -14,16 +14,14 @@
 #include "common/cleanup.h"
 #include "tests/support/outcome.h"
 
-char *
-workdir_make(void)
-{
-	char *dir = strdup("/tmp/nbdtest.XXXXXX");
+enum {
+	MAX_KEPT = 256
+};
 
-	if (!dir || !mkdtemp(dir))
-		test_broken("cannot make a directory under /tmp: %s",
-			    strerror(errno));
-	return dir;
-}
+/* Directories to remove at exit: a failed assertion jumps over the caller's
+ * own clean-up. Only the process that made them does so. */
+static char *kept[MAX_KEPT];
+static pid_t owner;
 
 static int
 remove_entry(const char *path, const struct stat *status, int kind,
@@ -35,12 +33,69 @@ remove_entry(const char *path, const struct stat *status, int kind,
 	return remove(path);
 }
 
+static void
+remove_tree(const char *dir)
+{
+	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+remove_kept(void)
+{
+	if (getpid() != owner)
+		return;
+	for (size_t i = 0; i < MAX_KEPT; i++)
+		if (kept[i]) {
+			remove_tree(kept[i]);
+			free(kept[i]);
+			kept[i] = NULL;
+		}
+}
+
+static void
+keep(const char *dir)
+{
+	if (owner == 0) {
+		owner = getpid();
+		atexit(remove_kept);
+	}
+	for (size_t i = 0; i < MAX_KEPT; i++)
+		if (!kept[i]) {
+			kept[i] = strdup(dir);
+			return;
+		}
+}
+
+static void
+forget(const char *dir)
+{
+	for (size_t i = 0; i < MAX_KEPT; i++)
+		if (kept[i] && !strcmp(kept[i], dir)) {
+			free(kept[i]);
+			kept[i] = NULL;
+			return;
+		}
+}
+
+char *
+workdir_make(void)
+{
+	char *dir = strdup("/tmp/nbdtest.XXXXXX");
+
+	if (!dir || !mkdtemp(dir))
+		test_broken("cannot make a directory under /tmp: %s",
+			    strerror(errno));
+	keep(dir);
+	return dir;
+}
+
 void
 workdir_remove(char *dir)
 {
 	if (!dir)
 		return;
-	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
+	forget(dir);
 	free(dir);
 }
 
