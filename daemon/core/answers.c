@@ -75,15 +75,6 @@ on_all_answered(struct request_target *target, struct request *request)
 		dispatch_finish(target, request);
 }
 
-static void
-release_orphan(struct orphan *orphan)
-{
-	if (!orphan || --orphan->n_parts > 0)
-		return;
-	buffer_release(&orphan->payload);
-	free(orphan);
-}
-
 /* Will the part be sent again? */
 static bool
 retry(struct request_target *target, struct part *part)
@@ -103,7 +94,6 @@ target_on_part(struct request_target *target, struct part *part,
 
 	target_dispatch_later(target);
 	if (!request) {
-		release_orphan(part->orphan);
 		target_give_part(target, part);
 		return;
 	}
@@ -127,27 +117,23 @@ target_on_part(struct request_target *target, struct part *part,
 static int
 leave_buffer(struct request *request)
 {
-	struct orphan *orphan = NULL;
+	bool has_payload = request->payload.owner;
 
 	if (list_is_empty(&request->parts))
 		return 0;
-	if (request->payload.owner) {
-		orphan = calloc(1, sizeof(*orphan));
-		if (!orphan)
-			return -ENOMEM;
-		orphan->payload = buffer_take(&request->payload);
-	}
+	if (has_payload && buffer_share(&request->payload) < 0)
+		return -ENOMEM;
 	if (request_command_writes(request->command))
 		request->may_be_applied = true;
 	list_for_each_safe(link, &request->parts) {
 		struct part *part = container_of(link, struct part, sibling);
 
 		part->request = NULL;
-		part->orphan = orphan;
+		if (has_payload)
+			part->hold = buffer_ref(&request->payload);
 		list_remove(&part->sibling);
-		if (orphan)
-			orphan->n_parts++;
 	}
+	buffer_release(&request->payload);
 	return 0;
 }
 
@@ -203,8 +189,10 @@ dispatch_expire(struct request_target *target, struct request *request)
 		explain_no_connection(target, request);
 	} else {
 		failure_set(&request->failure, ETIMEDOUT, FAILURE_TIMEOUT,
-			    "%s: not done within the time allowed",
-			    request_command_name(request->command));
+			    "%s: not done within the time allowed%s%s",
+			    request_command_name(request->command),
+			    request->waits_for ? "; it waited for " : "",
+			    request->waits_for ? request->waits_for : "");
 	}
 	dispatch_abandon(target, request);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Zero bytes are "no buffer". */
@@ -26,3 +27,13 @@ void buffer_release(struct buffer *buffer);
 
 /* The buffer, which in FROM is empty afterwards: the caller owns it. */
 struct buffer buffer_take(struct buffer *from);
+
+/* 0, or -ENOMEM: SIZE bytes from the heap, a copy of DATA. */
+int buffer_copy(struct buffer *buffer, const void *data, size_t size);
+
+/* Makes the buffer one that several may hold; the owner is told when the last
+ * of them releases it. 0, or -ENOMEM with the buffer as it was. */
+int buffer_share(struct buffer *buffer);
+bool buffer_is_shared(const struct buffer *buffer);
+/* One more hold on a shared buffer, released like any other. */
+struct buffer buffer_ref(const struct buffer *shared);

@@ -117,6 +117,23 @@ shape(const struct request_target *target, struct request *request,
 	request->next_offset += part->length;
 }
 
+/* Must the next piece of REQUEST wait, though there is a connection? */
+static bool
+is_held_back(const struct request_target *target, struct request *request)
+{
+	uint64_t start = request->next_offset;
+
+	request->waits_for = NULL;
+	if (!request_command_writes(request->command))
+		return false;
+	if (overlap_meets(&target->being_written, start,
+			  start + split_next(request->command, &target->export,
+					     start, request->end)))
+		request->waits_for = "an earlier write to the same bytes, "
+				     "which the server has not answered";
+	return request->waits_for;
+}
+
 static bool
 is_handed_out(const struct request *request)
 {
@@ -185,6 +202,9 @@ hand_out_next(struct request_target *target, struct request *request,
 	if (!part)
 		return false;
 	shape(target, request, part);
+	if (request_command_writes(part->command))
+		overlap_add(&target->being_written, &part->range, part->offset,
+			    part->offset + part->length);
 	send_part(target, connection, part);
 	return true;
 }
@@ -208,7 +228,8 @@ fail_for_memory(struct request_target *target, struct request *request)
 	dispatch_abandon(target, request);
 }
 
-/* False: no connection has room. */
+/* False: no connection has room. Afterwards the request is handed out, is
+ * through, or waits for something else than a connection. */
 static bool
 hand_out(struct request_target *target, struct request *request)
 {
@@ -221,6 +242,8 @@ hand_out(struct request_target *target, struct request *request)
 
 		if (!connection)
 			return false;
+		if (is_held_back(target, request))
+			return true;
 		if (!hand_out_next(target, request, connection)) {
 			fail_for_memory(target, request);
 			return true;
@@ -246,6 +269,17 @@ resend(struct request_target *target)
 	return true;
 }
 
+/* One that must wait does not keep the others waiting. What a request takes
+ * along when it ends is never another one that waits. */
+static void
+hand_out_waiting(struct request_target *target)
+{
+	list_for_each_safe(link, &target->waiting) {
+		if (!hand_out(target, container_of(link, struct request, link)))
+			break;
+	}
+}
+
 void
 dispatch_run(struct message *message)
 {
@@ -253,11 +287,7 @@ dispatch_run(struct message *message)
 		message, struct request_target, dispatch);
 
 	if (target->has_export && resend(target))
-		while (!list_is_empty(&target->waiting))
-			if (!hand_out(target,
-				      container_of(target->waiting.next,
-						   struct request, link)))
-				break;
+		hand_out_waiting(target);
 	if (target->on_dispatched)
 		target->on_dispatched(target);
 }

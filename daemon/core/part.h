@@ -6,15 +6,17 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "daemon/core/overlap.h"
 #include "daemon/core/request.h"
 
 struct connection;
 
-/* The buffer of a request that ended while the library still reads from it or
- * writes to it; released with the last of its parts. */
-struct orphan {
-	struct buffer payload;
-	unsigned n_parts;
+enum part_outcome {
+	PART_DONE,
+	/* The server refused it, or the library did: errnum. */
+	PART_FAILED,
+	/* Its connection is lost and no answer came. */
+	PART_LOST,
 };
 
 struct part {
@@ -22,10 +24,19 @@ struct part {
 	struct list link;
 	/* In request->parts. */
 	struct list sibling;
-	/* NULL: nobody waits for it any more; see orphan. */
+	/* NULL: nobody waits for it any more, or it was none's. */
 	struct request *request;
-	struct orphan *orphan;
+	/* Of a part that is no request's: who hears of it, with TEXT unless it
+	 * is done. */
+	void (*on_answer)(struct part *part, enum part_outcome outcome,
+			  const char *text);
+	void *user;
+	/* Memory that the library still reads or writes after the request that
+	 * gave it has ended. */
+	struct buffer hold;
 	struct connection *connection;
+	/* Of a command that writes, until its fate is known. */
+	struct range range;
 
 	enum request_command command;
 	/* The flags that go on the wire. */
@@ -40,12 +51,4 @@ struct part {
 	int errnum;
 	/* How often its connection was lost while it was in flight. */
 	unsigned losses;
-};
-
-enum part_outcome {
-	PART_DONE,
-	/* The server refused it, or the library did: errnum. */
-	PART_FAILED,
-	/* Its connection is lost and no answer came. */
-	PART_LOST,
 };

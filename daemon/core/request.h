@@ -93,6 +93,9 @@ struct request {
 	struct list parts;
 	/* It keeps the target's owner alive. */
 	bool holds_owner;
+	/* Why it is not sent though there is a connection: static text, or
+	 * NULL. */
+	const char *waits_for;
 	bool is_started;
 	bool is_running;
 	bool may_be_applied;

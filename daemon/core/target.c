@@ -55,6 +55,7 @@ target_init(struct request_target *target, struct loop *loop, const char *name)
 	list_init(&target->running);
 	list_init(&target->retries);
 	list_init(&target->spare_parts);
+	overlap_init(&target->being_written);
 	loop_message_init(&target->dispatch, dispatch_run);
 	target->cancel.run = on_cancel;
 }
@@ -313,6 +314,8 @@ target_take_part(struct request_target *target)
 void
 target_give_part(struct request_target *target, struct part *part)
 {
+	overlap_remove(&target->being_written, &part->range);
+	buffer_release(&part->hold);
 	if (target->n_spare_parts >= MAX_SPARE_PARTS) {
 		free(part);
 		return;

@@ -15,6 +15,7 @@
 #include "common/list.h"
 #include "daemon/core/connection.h"
 #include "daemon/core/export.h"
+#include "daemon/core/overlap.h"
 #include "daemon/core/part.h"
 #include "daemon/core/request.h"
 
@@ -33,6 +34,10 @@ struct request_target {
 	struct list retries;
 	struct list spare_parts;
 	unsigned n_spare_parts;
+	/* What is being written: sent and unanswered, or to be sent again.
+	 * Also by parts that nobody waits for any more: while the server may
+	 * still carry one out, no newer write to these bytes is sent. */
+	struct overlap being_written;
 	struct message dispatch;
 	/* Some caller has gone. */
 	struct message cancel;
