@@ -27,7 +27,7 @@ nbd_get_version_extra(struct nbd_handle *h)
 {
 	API_CALL_UNLOCKED(h);
 
-	return "";
+	return LIBNBD_VERSION_EXTRA;
 }
 
 int

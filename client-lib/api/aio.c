@@ -15,6 +15,7 @@ nbd_poll(struct nbd_handle *h, int timeout)
 {
 	API_CALL(call, h, "timeout=%d", timeout);
 
+	h->wished_to_write = false;
 	return api_return(&call, wait_once(h, -1, timeout));
 }
 
@@ -23,6 +24,7 @@ nbd_poll2(struct nbd_handle *h, int fd, int timeout)
 {
 	API_CALL(call, h, "fd=%d timeout=%d", fd, timeout);
 
+	h->wished_to_write = false;
 	return api_return(&call, wait_once(h, fd, timeout));
 }
 
@@ -50,6 +52,10 @@ nbd_aio_notify_read(struct nbd_handle *h)
 {
 	API_CALL(call, h);
 
+	/* Many programs' loops report a hang-up as readable. */
+	if (!(engine_direction(h) & LIBNBD_AIO_DIRECTION_READ) &&
+	    !wait_has_hung_up(h))
+		return engine_refuse_event(h, EVENT_READ);
 	return api_return(&call, engine_notify_read(h));
 }
 
@@ -57,7 +63,14 @@ int
 nbd_aio_notify_write(struct nbd_handle *h)
 {
 	API_CALL(call, h);
+	bool is_expected = h->wished_to_write ||
+			   engine_direction(h) & LIBNBD_AIO_DIRECTION_WRITE;
 
+	/* Between poll(2) and here another thread, or a callback, may have
+	 * sent what there was: that is no mistake of the caller. */
+	h->wished_to_write = false;
+	if (!is_expected)
+		return engine_refuse_event(h, EVENT_WRITE);
 	return api_return(&call, engine_notify_write(h));
 }
 

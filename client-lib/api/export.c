@@ -131,7 +131,8 @@ nbd_can_meta_context(struct nbd_handle *h, const char *metacontext)
 		return -1;
 	if (!API_GIVEN(metacontext))
 		return -1;
-	if (!is_described(h))
+	/* Contexts may have been selected before anything else is known. */
+	if (!export->contexts_valid && !is_described(h))
 		return -1;
 	if (h->config.meta_contexts.n_items && !export->contexts_valid)
 		return fail(

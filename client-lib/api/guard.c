@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libnbd.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -30,9 +31,14 @@ api_check_handle(const struct nbd_handle *h)
 void
 api_publish(struct nbd_handle *h)
 {
-	uint32_t word = (uint32_t)engine_public_state(h) |
-			engine_direction(h) << PUBLISHED_STATE_BITS;
+	enum public_state state = engine_public_state(h);
+	unsigned direction = engine_direction(h);
+	uint32_t word = (uint32_t)state | direction << PUBLISHED_STATE_BITS;
 
+	if (state != PUBLIC_READY && state != PUBLIC_PROCESSING)
+		h->wished_to_write = false;
+	else if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+		h->wished_to_write = true;
 	atomic_store_explicit(&h->published, word, memory_order_release);
 }
 

@@ -89,6 +89,15 @@ wait_once(struct nbd_handle *h, int fd, int timeout)
 	return 1;
 }
 
+bool
+wait_has_hung_up(const struct nbd_handle *h)
+{
+	struct pollfd look = { .fd = engine_fd(h) };
+
+	return look.fd >= 0 && poll(&look, 1, 0) == 1 &&
+	       (look.revents & (POLLHUP | POLLERR));
+}
+
 int
 wait_while_connecting(struct nbd_handle *h)
 {

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct nbd_handle;
@@ -15,6 +16,10 @@ struct nbd_handle;
  * something was ready, 0 timeout, -1 with the error recorded.
  */
 int wait_once(struct nbd_handle *h, int fd, int timeout);
+
+/* Is the connection, or the attempt at one, over as the kernel sees it? Does
+ * not wait. */
+bool wait_has_hung_up(const struct nbd_handle *h);
 
 /* Until the handle is no longer connecting or haggling over an option. 0, or
  * -1 with the error recorded. */

@@ -138,7 +138,7 @@ no_address_left(struct nbd_handle *h)
 
 	engine_set_state(h, STATE_START);
 	fail(connect_->first_errno,
-	     "connect: %s:%s: could not connect to the server", connect_->host,
+	     "connect: %s:%s: could not connect to remote host", connect_->host,
 	     connect_->port);
 	return STEP_FAILED;
 }
@@ -213,27 +213,6 @@ run_connect_wait(struct nbd_handle *h)
 								  : STEP_FAILED;
 }
 
-int
-engine_connect_sockaddr(struct nbd_handle *h, const struct sockaddr *address,
-			socklen_t length)
-{
-	int error;
-
-	if (length > sizeof(h->connect.address) ||
-	    length < sizeof(address->sa_family))
-		return fail(EINVAL,
-			    "connect: an address of %u bytes is not possible",
-			    (unsigned)length);
-	memcpy(&h->connect.address, address, length);
-	h->connect.address_length = length;
-	error = attempt(h);
-	if (error != 0) {
-		attempt_failed(h, error);
-		return -1;
-	}
-	return engine_run(h);
-}
-
 /* Forgets an earlier, failed attempt by name. */
 static void
 forget_name(struct connect *connect)
@@ -245,6 +224,29 @@ forget_name(struct connect *connect)
 	connect->first_errno = 0;
 	free(TAKE_PTR(connect->host));
 	free(TAKE_PTR(connect->port));
+}
+
+int
+engine_connect_sockaddr(struct nbd_handle *h, const struct sockaddr *address,
+			socklen_t length)
+{
+	int error;
+
+	if (length > sizeof(h->connect.address) ||
+	    length < sizeof(address->sa_family))
+		return fail(EINVAL,
+			    "connect: an address of %u bytes is not possible",
+			    (unsigned)length);
+	/* An earlier attempt by name says nothing about this one. */
+	forget_name(&h->connect);
+	memcpy(&h->connect.address, address, length);
+	h->connect.address_length = length;
+	error = attempt(h);
+	if (error != 0) {
+		attempt_failed(h, error);
+		return -1;
+	}
+	return engine_run(h);
 }
 
 int
@@ -287,6 +289,8 @@ engine_connect_socket(struct nbd_handle *h, int fd)
 		close(fd);
 		return -1;
 	}
+	forget_name(&h->connect);
+	h->connect.address_length = 0;
 	set_socket_options(fd, AF_INET);
 	if (connect_established(h, fd) == -1)
 		return -1;

@@ -44,6 +44,7 @@ struct nbd_handle {
 	pthread_mutex_t lock;
 	_Atomic uint32_t published; /* for lock-free readers */
 	_Atomic uintptr_t private_data;
+	bool wished_to_write; /* since it was last told that it can */
 
 	struct debug_sink debug; /* has the handle's name */
 	struct config config;

@@ -137,8 +137,7 @@ static enum option_outcome
 refused(struct nbd_handle *h, const struct option_answer *answer)
 {
 	export_info_done(&h->option.offer);
-	if (h->config.request_meta_context)
-		export_info_reset_contexts(&h->export);
+	export_info_reset_contexts(&h->export);
 	option_answer_error(h, h->option.current, answer);
 	return OPTION_REFUSED;
 }

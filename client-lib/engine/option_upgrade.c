@@ -73,7 +73,8 @@ structured_reply_on_reply(struct nbd_handle *h,
 {
 	if (answer->type != NBD_REP_ACK)
 		return refused_or_go_on(h, answer);
-	debug_log(&h->debug, "negotiated structured replies");
+	debug_log(&h->debug,
+		  "negotiated structured replies on this connection");
 	h->negotiated.structured_replies = true;
 	return OPTION_GO_ON;
 }
@@ -97,7 +98,7 @@ extended_headers_on_reply(struct nbd_handle *h,
 {
 	if (answer->type != NBD_REP_ACK)
 		return refused_or_go_on(h, answer);
-	debug_log(&h->debug, "negotiated extended headers");
+	debug_log(&h->debug, "negotiated extended headers on this connection");
 	h->negotiated.extended_headers = true;
 	h->negotiated.structured_replies = true;
 	return OPTION_GO_ON;

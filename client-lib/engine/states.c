@@ -88,13 +88,11 @@ engine_set_state(struct nbd_handle *h, enum state state)
 	h->state = state;
 }
 
-static int
-fail_event(const struct nbd_handle *h, const char *event)
+int
+engine_refuse_event(const struct nbd_handle *h, enum event event)
 {
-	return fail(EINVAL,
-		    "a %s notification is invalid in state %s, which waits "
-		    "for nothing of the kind",
-		    event, engine_state_name(h));
+	return fail(EINVAL, "external event %d is invalid in state %s", event,
+		    engine_state_name(h));
 }
 
 /* A peer that hung up makes the descriptor readable, so this event is taken
@@ -103,7 +101,7 @@ int
 engine_notify_read(struct nbd_handle *h)
 {
 	if (rows[h->state].wants == WANTS_NOTHING)
-		return fail_event(h, "read");
+		return engine_refuse_event(h, EVENT_READ);
 	return engine_run(h);
 }
 
@@ -137,7 +135,7 @@ engine_notify_write(struct nbd_handle *h)
 	case WANTS_NOTHING:
 		break;
 	}
-	return fail_event(h, "write");
+	return engine_refuse_event(h, EVENT_WRITE);
 }
 
 int

@@ -64,6 +64,15 @@ enum step {
  * (usually the connection is dead then). */
 int engine_run(struct nbd_handle *h);
 
+/* What poll(2) can tell; the numbers appear in error texts. */
+enum event {
+	EVENT_READ,
+	EVENT_WRITE,
+};
+
+/* Records that the state does not wait for EVENT: -1. */
+int engine_refuse_event(const struct nbd_handle *h, enum event event);
+
 /* The descriptor is readable (or closed by the peer), or writable: 0, or -1
  * with the error recorded. EINVAL if the state waits for nothing like it. */
 int engine_notify_read(struct nbd_handle *h);

@@ -276,7 +276,8 @@ the_library_says_what_it_is(void **state)
 	(void)state;
 	assert_string_equal(nbd_get_package_name(h), "libnbd");
 	assert_string_equal(nbd_get_version(h), "1.24.4");
-	assert_string_equal(nbd_get_version_extra(h), "");
+	/* Which implementation it is, and its release. */
+	assert_memory_equal(nbd_get_version_extra(h), "nbd-clientd ", 12);
 	assert_int_equal(nbd_supports_uri(h), 1);
 	assert_int_equal(nbd_supports_vsock(h), 1);
 }
