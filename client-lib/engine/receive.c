@@ -60,13 +60,16 @@ compact(struct receive *receive)
 	receive->end = n;
 }
 
-/* EXPORT_NAME has no reply that could say no. */
+/* EXPORT_NAME has no reply that could say no, and in TLS 1.3 a server looks at
+ * the client's certificate when the client's handshake is over. */
 static const char *
 hint(const struct nbd_handle *h)
 {
-	return h->state == STATE_EXPORT_NAME
-		       ? "; it may not have the export, or require TLS"
-		       : "";
+	if (h->state == STATE_EXPORT_NAME)
+		return "; it may not have the export, or require TLS";
+	if (h->state == STATE_OPTION_REPLY && h->negotiated.tls)
+		return "; it may not accept the client's TLS certificate";
+	return "";
 }
 
 enum step

@@ -66,8 +66,7 @@ set_certificates(struct tls_stream *tls,
 	if (error < 0)
 		return fail(0, "gnutls_credentials_set: %s",
 			    gnutls_strerror(error));
-	return tls_peer_expect(&tls->peer, tls->session, parameters->hostname,
-			       parameters->verify_peer);
+	return 0;
 }
 
 static int
@@ -85,9 +84,13 @@ prepare(struct tls_stream *tls, struct stream *below,
 		return fail(errno, "TLS: buffers of a session");
 	if (set_priority(tls, parameters) == -1)
 		return -1;
-	if (parameters->psk_file)
-		return set_psk(tls, parameters);
-	return set_certificates(tls, parameters);
+	if ((parameters->psk_file ? set_psk(tls, parameters)
+				  : set_certificates(tls, parameters)) == -1)
+		return -1;
+	/* Who knows the key has proved enough with it. */
+	return tls_peer_expect(&tls->peer, tls->session, parameters->hostname,
+			       parameters->verify_peer &&
+				       !parameters->psk_file);
 }
 
 struct stream *

@@ -98,11 +98,15 @@ tls_peer_describe_refusal(gnutls_session_t session, char *text, size_t size)
 {
 	unsigned status = gnutls_session_get_verify_cert_status(session);
 	gnutls_datum_t sentence;
+	size_t length;
 
 	text[0] = '\0';
 	if (gnutls_certificate_verification_status_print(
 		    status, GNUTLS_CRT_X509, &sentence, 0) < 0)
 		return;
-	snprintf(text, size, "%s", (const char *)sentence.data);
+	length = strlen((const char *)sentence.data);
+	while (length > 0 && sentence.data[length - 1] == ' ')
+		length--;
+	snprintf(text, size, "%.*s", (int)length, (const char *)sentence.data);
 	gnutls_free(sentence.data);
 }

@@ -69,11 +69,10 @@ work_alone(void *user_data)
 {
 	struct worker *worker = user_data;
 	const struct server *server = &worker->fixture->server;
-	struct nbd_handle *h = nbd_create();
+	struct nbd_handle *h = fixture_new_handle(worker->fixture);
 	uint8_t byte;
 	int result;
 
-	nbd_set_export_name(h, worker->fixture->target->export);
 	result = server->socket ? nbd_connect_unix(h, server->socket)
 				: nbd_connect_tcp(h, "127.0.0.1", server->port);
 	if (result < 0)

@@ -169,6 +169,37 @@ a_server_that_leaves_ends_it(void **state)
 	ends_close(&ends);
 }
 
+/* The name that the server is told when HOSTNAME is expected, or "". */
+static void
+assert_name_told(const char *hostname, const char *expected)
+{
+	char name[64] = "";
+	size_t size = sizeof(name);
+	unsigned type;
+	struct ends ends;
+
+	ends_make(&ends, SERVER_PRIORITY);
+	ends.parameters.hostname = hostname;
+	assert_true(ends_begin(&ends));
+	assert_int_equal(ends_shake_hands(&ends), 0);
+	(void)gnutls_server_name_get(ends.server, name, &size, &type, 0);
+	assert_string_equal(name, expected);
+	ends_close(&ends);
+}
+
+static void
+the_server_is_told_a_dns_name_but_no_address(void **state)
+{
+	(void)state;
+	assert_name_told("disks.example.org", "disks.example.org");
+	assert_name_told("disks.example.org.", "disks.example.org");
+	assert_name_told("localhost", "localhost");
+	assert_name_told("", "");
+	assert_name_told("127.0.0.1", "");
+	assert_name_told("::1", "");
+	assert_name_told("fe80::1%eth0", "");
+}
+
 /* Row 85: one call is one look at the socket. */
 static void
 a_silent_server_is_waited_for_without_turning(void **state)
@@ -221,6 +252,7 @@ main(void)
 		cmocka_unit_test(who_brings_a_key_takes_no_certificate),
 		cmocka_unit_test(clear_text_ahead_of_the_handshake_ends_it),
 		cmocka_unit_test(a_server_that_leaves_ends_it),
+		cmocka_unit_test(the_server_is_told_a_dns_name_but_no_address),
 		cmocka_unit_test(a_silent_server_is_waited_for_without_turning),
 		cmocka_unit_test(a_full_socket_is_waited_for_without_turning),
 	};
