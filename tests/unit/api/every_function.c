@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/strings.h"
 #include "tests/support/outcome.h"
-#include "tests/support/server.h"
 #include "tests/unit/api/every_call.h"
+#include "tests/unit/api/situations.h"
 #include "tests/unit/api/support.h"
 
 enum {
@@ -36,7 +37,6 @@ struct record {
 
 static struct record records[MAX_RECORDS];
 static size_t n_records;
-static struct server server;
 
 static const struct every_call *
 find_call(const char *name)
@@ -97,94 +97,6 @@ read_records(const char *path)
 	fclose(file);
 }
 
-/* A handle in one of the states that functions are permitted in. */
-
-static struct nbd_handle *
-created(void)
-{
-	return nbd_create();
-}
-
-/* A server's end that says nothing until the handle is closed. */
-static int silent_peer = -1;
-
-static struct nbd_handle *
-connecting(void)
-{
-	struct nbd_handle *h = nbd_create();
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(nbd_aio_connect_socket(h, pair[0]), 0);
-	silent_peer = pair[1];
-	assert_int_equal(nbd_aio_is_connecting(h), 1);
-	return h;
-}
-
-static struct nbd_handle *
-negotiating(void)
-{
-	struct nbd_handle *h = nbd_create();
-
-	assert_int_equal(nbd_set_opt_mode(h, true), 0);
-	assert_int_equal(nbd_connect_uri(h, server.uri), 0);
-	assert_int_equal(nbd_aio_is_negotiating(h), 1);
-	return h;
-}
-
-static struct nbd_handle *
-connected(void)
-{
-	struct nbd_handle *h = nbd_create();
-
-	assert_int_equal(nbd_add_meta_context(h, "base:allocation"), 0);
-	if (nbd_connect_uri(h, server.uri) != 0)
-		fail_msg("%s", nbd_get_error());
-	assert_int_equal(nbd_aio_is_ready(h), 1);
-	return h;
-}
-
-static struct nbd_handle *
-closed(void)
-{
-	struct nbd_handle *h = connected();
-
-	assert_int_equal(nbd_shutdown(h, 0), 0);
-	assert_int_equal(nbd_aio_is_closed(h), 1);
-	return h;
-}
-
-static struct nbd_handle *
-dead(void)
-{
-	struct nbd_handle *h = nbd_create();
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	close(pair[1]);
-	(void)nbd_connect_socket(h, pair[0]);
-	assert_int_equal(nbd_aio_is_dead(h), 1);
-	return h;
-}
-
-static const struct situation {
-	const char *name; /* as in the records */
-	const char *state;
-	const char *words; /* as in errors */
-	struct nbd_handle *(*make)(void);
-} situations[] = {
-	{ "Created", "START", "newly created", created },
-	{ "Connecting", "MAGIC", "connecting", connecting },
-	{ "Negotiating", "NEGOTIATING", "negotiating", negotiating },
-	{ "Connected", "READY", "connected with the server", connected },
-	{ "Closed", "CLOSED", "shut down", closed },
-	{ "Dead", "DEAD", "dead", dead },
-};
-
-enum {
-	N_SITUATIONS = sizeof(situations) / sizeof(situations[0]),
-};
-
 static bool
 is_permitted(const struct record *record, const struct situation *situation)
 {
@@ -201,15 +113,6 @@ make_permitted(const struct record *record)
 			return situations[i].make();
 	fail_msg("%s is never permitted", record->name);
 	return NULL;
-}
-
-static void
-done(struct nbd_handle *h)
-{
-	nbd_close(h);
-	if (silent_peer >= 0)
-		close(silent_peer);
-	silent_peer = -1;
 }
 
 static uint8_t buffer[512];
@@ -274,7 +177,8 @@ check_state(const struct record *record, const struct situation *situation)
 			fail_msg("%s in state %s: %s", record->name,
 				 situation->name, nbd_get_error());
 	} else {
-		int errnum = situation->make == created ? ENOTCONN : EINVAL;
+		int errnum = situation->make == situation_created ? ENOTCONN
+								  : EINVAL;
 
 		if (result != -1 || nbd_get_errno() != errnum ||
 		    !says(record, "invalid state: ") ||
@@ -291,7 +195,7 @@ check_state(const struct record *record, const struct situation *situation)
 					 record->name, situations[i].words,
 					 nbd_get_error());
 	}
-	done(h);
+	situation_end(h);
 }
 
 static void
@@ -335,7 +239,7 @@ check_null(const struct record *record, unsigned position)
 	    !says(record, expected))
 		fail_msg("%s with NULL for %s: errno %d: %s", record->name,
 			 name, nbd_get_errno(), nbd_get_error());
-	done(h);
+	situation_end(h);
 }
 
 static void
@@ -376,7 +280,7 @@ check_no_closures(const struct record *record, const char *kind)
 	    !says(record, expected))
 		fail_msg("%s without closure: errno %d: %s", record->name,
 			 nbd_get_errno(), nbd_get_error());
-	done(h);
+	situation_end(h);
 }
 
 /* A completion may be left out, other callbacks may not. */
@@ -428,7 +332,7 @@ check_released(const struct record *record, const struct situation *situation)
 	    n_freed != count_closures(record))
 		fail_msg("%s in state %s: %u closures released at once",
 			 record->name, situation->name, n_freed);
-	done(h);
+	situation_end(h);
 	if (n_freed != count_closures(record))
 		fail_msg("%s in state %s: %u closures released, not %u",
 			 record->name, situation->name, n_freed,
@@ -448,7 +352,7 @@ closures_are_released_once_in_every_state(void **state)
 static void
 check_flag(const struct record *record, unsigned bit, bool is_strict)
 {
-	struct nbd_handle *h = connected();
+	struct nbd_handle *h = situation_connected();
 	struct input input = valid_input();
 	unsigned long accepted = strtoul(record->flags, NULL, 16);
 	bool is_shutdown = strcmp(record->name, "shutdown") == 0;
@@ -466,7 +370,7 @@ check_flag(const struct record *record, unsigned bit, bool is_strict)
 	if (is_refused != !(accepted & input.flags))
 		fail_msg("%s with flag 0x%x, strict %d: %s", record->name,
 			 input.flags, is_strict, nbd_get_error());
-	done(h);
+	situation_end(h);
 }
 
 static void
@@ -503,7 +407,7 @@ call_all_that_do_not_lock(void *user_data, int *error)
 static void
 lock_free_functions_work_in_callbacks(void **state)
 {
-	struct nbd_handle *h = connected();
+	struct nbd_handle *h = situation_connected();
 	struct nbd_handle *seen = h;
 	nbd_completion_callback completion = {
 		.callback = call_all_that_do_not_lock,
@@ -515,14 +419,14 @@ lock_free_functions_work_in_callbacks(void **state)
 	while (nbd_aio_in_flight(h) > 0)
 		assert_int_not_equal(nbd_poll(h, -1), -1);
 	assert_null(seen);
-	done(h);
+	situation_end(h);
 }
 
 static int
 start(void **state)
 {
 	(void)state;
-	server_start_line(&server, SERVER_UNIX, "nbdkit memory 1M");
+	situations_start();
 	return 0;
 }
 
@@ -530,7 +434,7 @@ static int
 stop(void **state)
 {
 	(void)state;
-	server_stop(&server);
+	situations_stop();
 	for (size_t i = 0; i < n_records; i++)
 		free(records[i].line);
 	return 0;
