@@ -39,6 +39,7 @@ put_back(struct request_target *target, struct request *request)
 {
 	list_remove(&request->link);
 	list_prepend(&target->waiting, &request->link);
+	fair_put_back(&target->queue, request);
 	request->is_running = false;
 	target->n_running--;
 	target->n_waiting++;

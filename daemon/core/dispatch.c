@@ -148,6 +148,7 @@ void
 dispatch_set_running(struct request_target *target, struct request *request)
 {
 	list_remove(&request->link);
+	fair_remove(&target->queue, request);
 	list_append(&target->running, &request->link);
 	request->is_running = true;
 	target->n_waiting--;
@@ -160,6 +161,11 @@ send_part(struct request_target *target, struct connection *connection,
 {
 	struct request *request = part->request;
 
+	if (!part->flow) {
+		part->flow = request->flow;
+		part->flow->in_flight++;
+		fair_charge(request, part->length);
+	}
 	if (part->command == REQUEST_BLOCK_STATUS)
 		block_status_reset(request);
 	if (request_command_writes(part->command))
@@ -228,29 +234,42 @@ fail_for_memory(struct request_target *target, struct request *request)
 	dispatch_abandon(target, request);
 }
 
-/* False: no connection has room. Afterwards the request is handed out, is
- * through, or waits for something else than a connection. */
-static bool
+/* What became of a request whose turn it was. */
+enum turn {
+	/* Handed out, or through. */
+	TURN_DONE,
+	/* It waits for something else than a connection. */
+	TURN_ASIDE,
+	/* Its client has its share in flight. */
+	TURN_OVER,
+	NO_ROOM,
+};
+
+static enum turn
 hand_out(struct request_target *target, struct request *request)
 {
 	if (!request->is_started && start(target, request) < 0) {
 		dispatch_finish(target, request);
-		return true;
+		return TURN_DONE;
 	}
 	while (!is_handed_out(request)) {
 		struct connection *connection = target_choose(target);
 
 		if (!connection)
-			return false;
+			return NO_ROOM;
+		if (!fair_has_share(&target->queue, request->flow,
+				    target->n_connections,
+				    target->in_flight_limit))
+			return TURN_OVER;
 		if (is_held_back(target, request))
-			return true;
+			return TURN_ASIDE;
 		if (!hand_out_next(target, request, connection)) {
 			fail_for_memory(target, request);
-			return true;
+			return TURN_DONE;
 		}
 	}
 	dispatch_set_running(target, request);
-	return true;
+	return TURN_DONE;
 }
 
 static bool
@@ -269,15 +288,31 @@ resend(struct request_target *target)
 	return true;
 }
 
-/* One that must wait does not keep the others waiting. What a request takes
- * along when it ends is never another one that waits. */
+/* One that must wait does not keep the others waiting. */
 static void
 hand_out_waiting(struct request_target *target)
 {
-	list_for_each_safe(link, &target->waiting) {
-		if (!hand_out(target, container_of(link, struct request, link)))
+	struct fair_queue *queue = &target->queue;
+	struct request *request;
+	bool has_room = true;
+
+	fair_begin(queue, loop_now(target->loop));
+	while (has_room && (request = fair_next(queue))) {
+		switch (hand_out(target, request)) {
+		case TURN_DONE:
 			break;
+		case TURN_ASIDE:
+			fair_set_aside(request);
+			break;
+		case TURN_OVER:
+			fair_block(queue, request);
+			break;
+		case NO_ROOM:
+			has_room = false;
+			break;
+		}
 	}
+	fair_end(queue);
 }
 
 void

@@ -35,6 +35,8 @@ struct part {
 	 * gave it has ended. */
 	struct buffer hold;
 	struct connection *connection;
+	/* Whose share it takes; NULL: nobody's. */
+	struct flow *flow;
 	/* Of a command that writes, until its fate is known. */
 	struct range range;
 

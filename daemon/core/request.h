@@ -18,6 +18,7 @@
 #include "daemon/core/timer.h"
 
 struct client;
+struct flow;
 struct extent_collection;
 struct request_target;
 
@@ -77,6 +78,9 @@ struct request {
 	/* Private to the core. */
 	struct message message;
 	struct list link;
+	/* While it waits: its client's queue, and the place there. */
+	struct flow *flow;
+	struct list flow_link;
 	struct timer timer;
 	struct request_target *target;
 	struct extent_collection *collection;

@@ -52,6 +52,7 @@ target_init(struct request_target *target, struct loop *loop, const char *name)
 	target->name = name;
 	list_init(&target->connections);
 	list_init(&target->waiting);
+	fair_init(&target->queue);
 	list_init(&target->running);
 	list_init(&target->retries);
 	list_init(&target->spare_parts);
@@ -68,6 +69,7 @@ target_done(struct request_target *target)
 	loop_message_cancel(&target->dispatch);
 	while ((link = list_take_first(&target->spare_parts)))
 		free(container_of(link, struct part, link));
+	fair_done(&target->queue);
 	export_info_done(&target->export);
 	failure_done(&target->closed_because);
 	failure_done(&target->last_failure);
@@ -128,6 +130,7 @@ target_finish(struct request_target *target, struct request *request)
 
 	loop_stop_timer(target->loop, &request->timer);
 	list_remove(&request->link);
+	fair_remove(&target->queue, request);
 	count_outcome(target, request);
 	if (request->failure.errnum) {
 		request->failure.maybe_applied = request->may_be_applied;
@@ -159,6 +162,7 @@ prepare(struct request *request)
 {
 	request->timer.on_due = on_deadline;
 	list_init(&request->link);
+	list_init(&request->flow_link);
 	list_init(&request->parts);
 	if (request->client)
 		request->client->requests_in_flight++;
@@ -170,8 +174,11 @@ enqueue(struct request_target *target, struct request *request)
 	if (!request->deadline)
 		request->deadline = loop_now(target->loop) +
 				    target->request_timeout;
-	if (loop_set_timer(target->loop, &request->timer, request->deadline) <
-	    0) {
+	if (fair_enqueue(&target->queue, request,
+			 request->client ? request->client->id : FAIR_NOBODY,
+			 loop_now(target->loop)) < 0 ||
+	    loop_set_timer(target->loop, &request->timer, request->deadline) <
+		    0) {
 		failure_set(&request->failure, ENOMEM, FAILURE_LIMIT,
 			    "%s: out of memory",
 			    request_command_name(request->command));
@@ -316,6 +323,8 @@ target_give_part(struct request_target *target, struct part *part)
 {
 	overlap_remove(&target->being_written, &part->range);
 	buffer_release(&part->hold);
+	if (part->flow)
+		part->flow->in_flight--;
 	if (target->n_spare_parts >= MAX_SPARE_PARTS) {
 		free(part);
 		return;

@@ -15,6 +15,7 @@
 #include "common/list.h"
 #include "daemon/core/connection.h"
 #include "daemon/core/export.h"
+#include "daemon/core/fair.h"
 #include "daemon/core/overlap.h"
 #include "daemon/core/part.h"
 #include "daemon/core/request.h"
@@ -26,8 +27,10 @@ struct request_target {
 	/* Ready connections. */
 	struct list connections;
 	unsigned n_connections;
-	/* Requests not handed out completely, in order of arrival. */
+	/* Requests not handed out completely, in order of arrival; and the
+	 * order in which they are served. */
 	struct list waiting;
+	struct fair_queue queue;
 	/* All handed out, and some part of it unanswered. */
 	struct list running;
 	/* Parts whose connection was lost. */
