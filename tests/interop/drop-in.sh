@@ -8,6 +8,8 @@ library=$1
 with_server=$2
 PATH=/usr/bin:/bin:$PATH
 export PATH
+# meson sets it for everybody; here only one program at a time gets it.
+unset LD_LIBRARY_PATH
 
 for program in nbdcopy nbdinfo nbdkit qemu-nbd qemu-img; do
 	command -v "$program" >/dev/null || {
