@@ -8,21 +8,30 @@
 #include "daemon/core/split.h"
 #include "daemon/core/volume_private.h"
 
-static void
-describe_counters(const struct volume *volume, struct volume_counters *counters)
+/* Requests of one command that ended well. */
+static uint64_t
+n_done(const struct metrics *metrics, enum request_command command)
 {
-	const struct request_target *target = &volume->target;
+	return metrics->requests[command] - metrics->errors[command];
+}
 
+static void
+describe_counters(const struct metrics *metrics,
+		  struct volume_counters *counters)
+{
 	*counters = (struct volume_counters){
-		.reads = target->reads,
-		.writes = target->writes,
-		.others = target->others,
-		.bytes_read = target->bytes_read,
-		.bytes_written = target->bytes_written,
-		.errors = target->errors,
-		.reconnects = volume->reconnects,
-		.retries = target->n_retries,
+		.reads = n_done(metrics, REQUEST_READ),
+		.writes = n_done(metrics, REQUEST_WRITE),
+		.bytes_read = metrics->read_bytes,
+		.bytes_written = metrics->written_bytes,
+		.reconnects = metrics->reconnects,
+		.retries = metrics->retries,
 	};
+	for (int i = 0; i < REQUEST_N_COMMANDS; i++) {
+		counters->errors += metrics->errors[i];
+		if (i != REQUEST_READ && i != REQUEST_WRITE)
+			counters->others += n_done(metrics, i);
+	}
 }
 
 static void
@@ -39,7 +48,7 @@ describe_numbers(const struct volume *volume,
 	description->in_flight_limit = settings->in_flight;
 	description->in_flight = volume->target.n_running;
 	description->waiting = volume->target.n_waiting;
-	describe_counters(volume, &description->counters);
+	describe_counters(&volume->metrics, &description->counters);
 }
 
 static int
