@@ -5,8 +5,8 @@
 # Usage: check-tools.sh LIBRARY WITH-SERVER
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-library=$1
-with_server=$2
+library=$(readlink -f "$1")
+with_server=$(readlink -f "$2")
 PATH=/usr/bin:/bin:$PATH
 export PATH
 
