@@ -28,6 +28,11 @@ static const struct output_column volume_columns[] = {
 	{ "ERRORS", OUTPUT_NUMBER },
 	{ "RECONNECTS", OUTPUT_NUMBER },
 	{ "RETRIES", OUTPUT_NUMBER },
+	{ "REPLAYED", OUTPUT_NUMBER },
+	{ "EARLY_FLUSHES", OUTPUT_NUMBER },
+	{ "UNFLUSHED", OUTPUT_TEXT },
+	{ "UNFLUSHED_BYTES", OUTPUT_BYTES },
+	{ "UNFLUSHED_LIMIT", OUTPUT_BYTES },
 	{ "LAST_ERROR", OUTPUT_TEXT },
 	{ "LAST_ERROR_AGE", OUTPUT_TIME },
 };
@@ -69,6 +74,8 @@ add_counters(struct output *output, const Nbdclientd__V1__Counters *counters)
 	output_number(output, counters->errors);
 	output_number(output, counters->reconnects);
 	output_number(output, counters->retries);
+	output_number(output, counters->replayed);
+	output_number(output, counters->early_flushes);
 }
 
 /* What only a connection tells is empty before the first. */
@@ -116,6 +123,9 @@ add_volume(struct output *output, const Nbdclientd__V1__Volume *volume)
 		    export ? export->n_contexts : 0);
 	add_protocol(output, volume->protocol);
 	add_counters(output, volume->counters);
+	output_text(output, volume->unflushed);
+	output_number(output, volume->unflushed_bytes);
+	output_number(output, volume->unflushed_limit);
 	if (*volume->last_error) {
 		output_text(output, volume->last_error);
 		output_number(output, volume->last_error_age_ms);

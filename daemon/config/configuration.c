@@ -15,7 +15,6 @@ daemon_settings_done(struct daemon_settings *settings)
 {
 	free(settings->listen);
 	free(settings->runtime_directory);
-	free(settings->metrics_listen);
 	free(settings->ad_hoc_users.ids);
 }
 
@@ -176,6 +175,8 @@ volume_settings_same_connections(const struct volume_settings *a,
 	       a->idle_timeout == b->idle_timeout &&
 	       a->is_read_only == b->is_read_only &&
 	       a->shares_storage == b->shares_storage &&
+	       a->unflushed == b->unflushed &&
+	       a->unflushed_limit == b->unflushed_limit &&
 	       same_tls(&a->tls, &b->tls);
 }
 
@@ -184,7 +185,6 @@ volume_settings_are_equal(const struct volume_settings *a,
 			  const struct volume_settings *b)
 {
 	return volume_settings_same_connections(a, b) &&
-	       a->slow_request == b->slow_request &&
 	       same_ids(&a->allow_users, &b->allow_users) &&
 	       same_ids(&a->allow_groups, &b->allow_groups) &&
 	       same_ids(&a->read_only_users, &b->read_only_users);

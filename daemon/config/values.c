@@ -244,6 +244,23 @@ value_parse_log_level(const struct value *value, void *member)
 }
 
 int
+value_parse_unflushed(const struct value *value, void *member)
+{
+	static const struct choice choices[] = {
+		{ "replay", UNFLUSHED_REPLAY },
+		{ "report", UNFLUSHED_REPORT },
+		{ "ignore", UNFLUSHED_IGNORE },
+		{ NULL, 0 },
+	};
+	int number = choose(value, value->text, choices);
+
+	if (number < 0)
+		return -EINVAL;
+	*(enum unflushed_policy *)member = (enum unflushed_policy)number;
+	return 0;
+}
+
+int
 value_parse_tls(const struct value *value, void *member)
 {
 	static const struct choice choices[] = {

@@ -45,6 +45,6 @@ int value_parse_groups(const struct value *value, void *member);  /* id_list */
 int value_parse_transports(const struct value *value,
 			   void *member); /* uint32_t */
 int value_parse_log_level(const struct value *value, void *member); /* int */
-/* char *; HOST:PORT of the loopback interface, or empty: NULL */
-int value_parse_loopback(const struct value *value, void *member);
+int value_parse_unflushed(const struct value *value,
+			  void *member); /* unflushed_policy */
 int value_parse_tls(const struct value *value, void *member); /* tls_policy */

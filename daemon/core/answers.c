@@ -12,7 +12,6 @@
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
 #include "daemon/core/dispatch.h"
-#include "daemon/core/slow.h"
 
 /* A server that hangs up each time it gets a certain command shall not get it
  * for ever. */
@@ -44,8 +43,14 @@ put_back(struct request_target *target, struct request *request)
 	request->is_running = false;
 	target->n_running--;
 	target->n_waiting++;
-	TARGET_COUNT(target, request, in_flight, -1ull);
-	TARGET_COUNT(target, request, waiting, 1);
+}
+
+static void
+restart(struct request_target *target, struct request *request)
+{
+	request->must_restart = false;
+	target->n_retries++;
+	put_back(target, request);
 }
 
 /* One command is answered. Is the whole range, or all that was asked for? */
@@ -75,8 +80,28 @@ on_all_answered(struct request_target *target, struct request *request)
 	if (request->command == REQUEST_BLOCK_STATUS &&
 	    !request->failure.errnum && !advance_block_status(request))
 		put_back(target, request);
+	else if (request->must_restart && !request->failure.errnum)
+		restart(target, request);
 	else
 		dispatch_finish(target, request);
+}
+
+/* A flush covers nothing that had to be written again, so it begins anew, with
+ * all of its parts. */
+static bool
+retry_flush(struct request_target *target, struct part *part)
+{
+	struct request *request = part->request;
+
+	if (!target->retries_parts || request->failure.errnum ||
+	    ++request->n_losses >= MAX_LOSSES)
+		return false;
+	request->must_restart = true;
+	list_remove(&part->sibling);
+	target_give_part(target, part);
+	if (list_is_empty(&request->parts))
+		on_all_answered(target, request);
+	return true;
 }
 
 /* Will the part be sent again? */
@@ -90,19 +115,6 @@ retry(struct request_target *target, struct part *part)
 	return true;
 }
 
-static void
-note_answer(const struct request_target *target, struct request *request,
-	    const struct part *part)
-{
-	struct request_times *times = &request->times;
-
-	if (!times->answered)
-		times->answered = part->answered_at;
-	times->answered_last = part->answered_at;
-	if (slow_is_slow(target, part->answered_at - times->arrived))
-		times->round_trip = connection_round_trip(part->connection);
-}
-
 void
 target_on_part(struct request_target *target, struct part *part,
 	       enum part_outcome outcome, const char *text)
@@ -110,6 +122,10 @@ target_on_part(struct request_target *target, struct part *part,
 	struct request *request = part->request;
 
 	target_dispatch_later(target);
+	if (outcome != PART_LOST)
+		journal_settle(&target->journal, part, outcome == PART_DONE);
+	if (part->command == REQUEST_FLUSH && outcome == PART_DONE)
+		journal_cover(&target->journal, part->connection, part->mark);
 	if (!request) {
 		target_give_part(target, part);
 		return;
@@ -117,15 +133,14 @@ target_on_part(struct request_target *target, struct part *part,
 	if (outcome == PART_LOST) {
 		if (request_command_writes(part->command))
 			request->may_be_applied = true;
-		if (retry(target, part))
+		if (part->command == REQUEST_FLUSH ? retry_flush(target, part)
+						   : retry(target, part))
 			return;
 		record_failure(target, part, ECONNRESET,
 			       FAILURE_SERVER_UNREACHABLE, text);
 	} else if (outcome == PART_FAILED) {
 		record_failure(target, part, part->errnum, FAILURE_NBD, text);
 	}
-	if (outcome != PART_LOST)
-		note_answer(target, request, part);
 	list_remove(&part->sibling);
 	target_give_part(target, part);
 	if (list_is_empty(&request->parts))
@@ -202,6 +217,11 @@ explain_no_connection(struct request_target *target, struct request *request)
 void
 dispatch_expire(struct request_target *target, struct request *request)
 {
+	const char *waits_for = target->journal.needs_replay
+					? "unflushed writes, which must be "
+					  "written again first"
+					: request->waits_for;
+
 	if (request->failure.errnum) {
 		/* It failed already, and only waited for its parts. */
 	} else if (list_is_empty(&target->connections)) {
@@ -210,8 +230,8 @@ dispatch_expire(struct request_target *target, struct request *request)
 		failure_set(&request->failure, ETIMEDOUT, FAILURE_TIMEOUT,
 			    "%s: not done within the time allowed%s%s",
 			    request_command_name(request->command),
-			    request->waits_for ? "; it waited for " : "",
-			    request->waits_for ? request->waits_for : "");
+			    waits_for ? "; it waited for " : "",
+			    waits_for ? waits_for : "");
 	}
 	dispatch_abandon(target, request);
 }

@@ -6,32 +6,26 @@
 #include "common/cleanup.h"
 #include "daemon/core/access.h"
 #include "daemon/core/split.h"
+#include "daemon/core/unflushed.h"
 #include "daemon/core/volume_private.h"
 
-/* Requests of one command that ended well. */
-static uint64_t
-n_done(const struct metrics *metrics, enum request_command command)
-{
-	return metrics->requests[command] - metrics->errors[command];
-}
-
 static void
-describe_counters(const struct metrics *metrics,
-		  struct volume_counters *counters)
+describe_counters(const struct volume *volume, struct volume_counters *counters)
 {
+	const struct request_target *target = &volume->target;
+
 	*counters = (struct volume_counters){
-		.reads = n_done(metrics, REQUEST_READ),
-		.writes = n_done(metrics, REQUEST_WRITE),
-		.bytes_read = metrics->read_bytes,
-		.bytes_written = metrics->written_bytes,
-		.reconnects = metrics->reconnects,
-		.retries = metrics->retries,
+		.reads = target->reads,
+		.writes = target->writes,
+		.others = target->others,
+		.bytes_read = target->bytes_read,
+		.bytes_written = target->bytes_written,
+		.errors = target->errors,
+		.reconnects = volume->reconnects,
+		.retries = target->n_retries,
+		.replayed = target->n_replayed,
+		.early_flushes = volume->early_flushes,
 	};
-	for (int i = 0; i < REQUEST_N_COMMANDS; i++) {
-		counters->errors += metrics->errors[i];
-		if (i != REQUEST_READ && i != REQUEST_WRITE)
-			counters->others += n_done(metrics, i);
-	}
 }
 
 static void
@@ -48,7 +42,10 @@ describe_numbers(const struct volume *volume,
 	description->in_flight_limit = settings->in_flight;
 	description->in_flight = volume->target.n_running;
 	description->waiting = volume->target.n_waiting;
-	describe_counters(&volume->metrics, &description->counters);
+	description->unflushed = unflushed_text(volume);
+	description->unflushed_bytes = volume->target.journal.bytes;
+	description->unflushed_limit = settings->unflushed_limit;
+	describe_counters(volume, &description->counters);
 }
 
 static int

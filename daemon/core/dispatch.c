@@ -50,6 +50,20 @@ prepare_read(struct request_target *target, struct request *request)
 	return 0;
 }
 
+/* A client that flushes is told, once, of writes that may be lost. */
+static int
+tell_of_loss(struct request_target *target, struct request *request)
+{
+	struct lost_ranges *lost = &target->journal.lost;
+
+	if (request->command != REQUEST_FLUSH || !request->client ||
+	    lost_ranges_is_empty(lost))
+		return 0;
+	lost_ranges_tell(lost, "flush", &request->failure);
+	*lost = (struct lost_ranges){ 0 };
+	return -EIO;
+}
+
 /* The export is known: is the request one for it? 0 or a negative errno with
  * the failure filled. */
 static int
@@ -61,6 +75,8 @@ start(struct request_target *target, struct request *request)
 	};
 	int r = check_against_export(request, &facts);
 
+	if (r == 0)
+		r = tell_of_loss(target, request);
 	if (r < 0)
 		return r;
 	request->start = request->offset;
@@ -119,18 +135,25 @@ shape(const struct request_target *target, struct request *request,
 
 /* Must the next piece of REQUEST wait, though there is a connection? */
 static bool
-is_held_back(const struct request_target *target, struct request *request)
+is_held_back(struct request_target *target, struct request *request)
 {
 	uint64_t start = request->next_offset;
+	uint64_t length;
 
 	request->waits_for = NULL;
 	if (!request_command_writes(request->command))
 		return false;
-	if (overlap_meets(&target->being_written, start,
-			  start + split_next(request->command, &target->export,
-					     start, request->end)))
+	length = split_next(request->command, &target->export, start,
+			    request->end);
+	if (overlap_meets(&target->being_written, start, start + length)) {
 		request->waits_for = "an earlier write to the same bytes, "
 				     "which the server has not answered";
+	} else if (!journal_has_room(&target->journal, request->command,
+				     length)) {
+		request->waits_for = "a flush: the writes that are not flushed "
+				     "have reached UnflushedLimit=";
+		target->waits_for_flush = true;
+	}
 	return request->waits_for;
 }
 
@@ -153,8 +176,6 @@ dispatch_set_running(struct request_target *target, struct request *request)
 	request->is_running = true;
 	target->n_waiting--;
 	target->n_running++;
-	TARGET_COUNT(target, request, waiting, -1ull);
-	TARGET_COUNT(target, request, in_flight, 1);
 }
 
 static void
@@ -173,32 +194,45 @@ send_part(struct request_target *target, struct connection *connection,
 	if (request_command_writes(part->command))
 		target->is_dirty = true;
 	connection_send(connection, part);
-	request->n_parts++;
-	if (!request->times.sent)
-		request->times.sent = part->sent_at;
 }
 
-/* NBD §Ordering: a flush covers writes on other connections only if the server
- * says multi-conn; else each connection gets one. */
 static bool
-hand_out_flush(struct request_target *target, struct request *request)
+send_flush(struct request_target *target, struct request *request,
+	   struct connection *connection)
 {
+	struct part *part = target_take_part(target);
+
+	if (!part)
+		return false;
+	shape(target, request, part);
+	part->mark = journal_mark(&target->journal);
+	send_part(target, connection, part);
+	return true;
+}
+
+/* With a journal each connection gets one that has acknowledged something.
+ * Without: NBD §Ordering: a flush covers writes on other connections only if
+ * the server says multi-conn. */
+static bool
+hand_out_flush(struct request_target *target, struct request *request,
+	       struct connection *any)
+{
+	bool has_journal = target->journal.is_on;
 	bool everywhere = !target->export.can_multi_conn;
 
 	list_for_each(link, &target->connections) {
 		struct connection *connection = container_of(
 			link, struct connection, link);
-		struct part *part = target_take_part(target);
 
-		if (!part)
+		if (has_journal ? connection->n_unflushed == 0
+				: !everywhere && connection != any)
+			continue;
+		if (!send_flush(target, request, connection))
 			return false;
-		shape(target, request, part);
-		send_part(target, connection, part);
-		if (!everywhere)
-			break;
 	}
 	target->is_dirty = false;
-	return true;
+	return !list_is_empty(&request->parts) ||
+	       send_flush(target, request, any);
 }
 
 static bool
@@ -208,14 +242,20 @@ hand_out_next(struct request_target *target, struct request *request,
 	struct part *part;
 
 	if (request->command == REQUEST_FLUSH)
-		return hand_out_flush(target, request);
+		return hand_out_flush(target, request, connection);
 	part = target_take_part(target);
 	if (!part)
 		return false;
 	shape(target, request, part);
-	if (request_command_writes(part->command))
+	if (request_command_writes(part->command)) {
 		overlap_add(&target->being_written, &part->range, part->offset,
 			    part->offset + part->length);
+		if (journal_reserve(&target->journal, part) < 0) {
+			list_remove(&part->sibling);
+			target_give_part(target, part);
+			return false;
+		}
+	}
 	send_part(target, connection, part);
 	return true;
 }
@@ -223,13 +263,10 @@ hand_out_next(struct request_target *target, struct request *request,
 void
 dispatch_finish(struct request_target *target, struct request *request)
 {
-	if (request->is_running) {
+	if (request->is_running)
 		target->n_running--;
-		TARGET_COUNT(target, request, in_flight, -1ull);
-	} else {
+	else
 		target->n_waiting--;
-		TARGET_COUNT(target, request, waiting, -1ull);
-	}
 	target_finish(target, request);
 }
 
@@ -285,13 +322,13 @@ resend(struct request_target *target)
 {
 	list_for_each_safe(link, &target->retries) {
 		struct connection *connection = target_choose(target);
-		struct part *part = container_of(link, struct part, link);
 
 		if (!connection)
 			return false;
 		list_remove(link);
-		TARGET_COUNT(target, part->request, retries, 1);
-		send_part(target, connection, part);
+		target->n_retries++;
+		send_part(target, connection,
+			  container_of(link, struct part, link));
 	}
 	return true;
 }
@@ -329,7 +366,8 @@ dispatch_run(struct message *message)
 	struct request_target *target = container_of(
 		message, struct request_target, dispatch);
 
-	if (target->has_export && resend(target))
+	target->waits_for_flush = false;
+	if (target->has_export && replay_run(target) && resend(target))
 		hand_out_waiting(target);
 	if (target->on_dispatched)
 		target->on_dispatched(target);

@@ -24,6 +24,10 @@ enum failure_reason {
 	/* Offset, length, flag, name or URI is wrong. */
 	FAILURE_INVALID,
 	FAILURE_LIMIT,
+	/* Writes that were acknowledged may be lost. */
+	FAILURE_DATA_LOSS,
+	/* The server shows another export than before. */
+	FAILURE_IDENTITY,
 };
 
 /* Zero bytes are "no failure". The strings are owned, or NULL. */

@@ -10,6 +10,7 @@
 #include "daemon/core/request.h"
 
 struct connection;
+struct journal_entry;
 
 enum part_outcome {
 	PART_DONE,
@@ -31,6 +32,7 @@ struct part {
 	void (*on_answer)(struct part *part, enum part_outcome outcome,
 			  const char *text);
 	void *user;
+	struct request_target *target;
 	/* Memory that the library still reads or writes after the request that
 	 * gave it has ended. */
 	struct buffer hold;
@@ -39,6 +41,9 @@ struct part {
 	struct flow *flow;
 	/* Of a command that writes, until its fate is known. */
 	struct range range;
+	struct journal_entry *entry;
+	/* Of a flush: journal_mark(). */
+	uint64_t mark;
 
 	enum request_command command;
 	/* The flags that go on the wire. */
@@ -46,11 +51,12 @@ struct part {
 	uint64_t offset;
 	uint64_t length;
 	void *data;
+	/* Of a write, instead of data. */
+	const void *constant;
 
 	/* Set by the connection. */
 	uint64_t cookie;
 	uint64_t sent_at;
-	uint64_t answered_at;
 	int errnum;
 	/* How often its connection was lost while it was in flight. */
 	unsigned losses;

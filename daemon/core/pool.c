@@ -13,6 +13,7 @@
 #include "daemon/core/backoff.h"
 #include "daemon/core/log.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/unflushed.h"
 
 /* After an attempt to add a connection failed. */
 #define GROW_PAUSE 60000000000ull
@@ -135,7 +136,6 @@ pool_on_attempt_failed(struct volume *volume, const struct failure *failure)
 
 	pool_forgive(volume);
 	pool->failures++;
-	METRIC_ADD(&volume->metrics, connect_failures, 1);
 	/* The first is news; more of the same are not. */
 	log_write(pool->failures == 1 ? LOG_WARNING : LOG_DEBUG, &about, "%s",
 		  failure_text(failure));
@@ -271,6 +271,12 @@ pool_on_shrink(struct timer *timer)
 		if (connection->in_flight > 0 ||
 		    now - connection->idle_since < patience)
 			continue;
+		if (connection->n_unflushed > 0) {
+			/* What it has acknowledged would have to be written
+			 * again; the next time it may go. */
+			unflushed_flush_early(volume);
+			continue;
+		}
 		{
 			SCOPED_LOCK(&volume->lock);
 			target_remove_connection(&volume->target, connection);

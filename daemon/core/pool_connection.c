@@ -12,6 +12,7 @@
 #include "daemon/core/agreement.h"
 #include "daemon/core/log.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/unflushed.h"
 
 /* The most metadata contexts that we select; a server may list thousands. */
 #define MAX_SELECTED 32
@@ -180,6 +181,8 @@ adopt_export(struct volume *volume, const struct connection *connection,
 					 : NULL;
 	int r = target_set_export(target, export);
 
+	if (r == 0)
+		unflushed_adopt_export(volume);
 	if (r == 0 && difference) {
 		struct log_subject about = subject(volume, connection,
 						   LOG_EVENT_NONE);
@@ -204,13 +207,10 @@ join(struct volume *volume, struct connection *connection)
 					   LOG_EVENT_CONNECTED);
 
 	connection->step = STEP_READY;
-	connection->metrics = calloc(1, sizeof(*connection->metrics));
-	if (!connection->metrics)
-		log_error("no memory to count what a connection does");
 	connection->patience = volume->target.request_timeout;
 	if (volume->pool.n_owed > 0) {
 		volume->pool.n_owed--;
-		METRIC_ADD(&volume->metrics, reconnects, 1);
+		volume->reconnects++;
 	}
 	{
 		SCOPED_LOCK(&volume->lock);
@@ -254,7 +254,10 @@ on_part(struct connection *connection, struct part *part,
 {
 	struct volume *volume = connection->user;
 
-	target_on_part(&volume->target, part, outcome, text);
+	if (part->on_answer)
+		part->on_answer(part, outcome, text);
+	else
+		target_on_part(&volume->target, part, outcome, text);
 }
 
 const struct connection_owner pool_connection_owner = {

@@ -11,8 +11,8 @@
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
+#include "daemon/core/client.h"
 #include "daemon/core/dispatch.h"
-#include "daemon/core/slow.h"
 
 #define MAX_SPARE_PARTS 256
 
@@ -57,6 +57,8 @@ target_init(struct request_target *target, struct loop *loop, const char *name)
 	list_init(&target->retries);
 	list_init(&target->spare_parts);
 	overlap_init(&target->being_written);
+	journal_init(&target->journal);
+	replay_init(&target->replay);
 	loop_message_init(&target->dispatch, dispatch_run);
 	target->cancel.run = on_cancel;
 }
@@ -70,6 +72,7 @@ target_done(struct request_target *target)
 	while ((link = list_take_first(&target->spare_parts)))
 		free(container_of(link, struct part, link));
 	fair_done(&target->queue);
+	journal_done(&target->journal);
 	export_info_done(&target->export);
 	failure_done(&target->closed_because);
 	failure_done(&target->last_failure);
@@ -89,17 +92,29 @@ target_dispatch_later(struct request_target *target)
 }
 
 static void
-count_end(struct request_target *target, struct request *request)
+count_outcome(struct request_target *target, const struct request *request)
 {
-	struct request_times *times = &request->times;
-	bool is_well = request->failure.errnum == 0;
-
-	times->ended = is_well && times->answered_last ? times->answered_last
-						       : clock_now();
-	metrics_request_ended(target->metrics, request);
-	metrics_request_ended(client_metrics(request->client, target->loop),
-			      request);
-	slow_check(target, request);
+	if (request->failure.errnum) {
+		target->errors++;
+		return;
+	}
+	switch (request->command) {
+	case REQUEST_READ:
+		target->reads++;
+		target->bytes_read += request->length;
+		break;
+	case REQUEST_WRITE:
+		target->writes++;
+		target->bytes_written += request->length;
+		break;
+	case REQUEST_FLUSH:
+	case REQUEST_TRIM:
+	case REQUEST_CACHE:
+	case REQUEST_ZERO:
+	case REQUEST_BLOCK_STATUS:
+		target->others++;
+		break;
+	}
 }
 
 /* Bytes that were written are not needed any more; a read that failed has
@@ -119,13 +134,13 @@ target_finish(struct request_target *target, struct request *request)
 	loop_stop_timer(target->loop, &request->timer);
 	list_remove(&request->link);
 	fair_remove(&target->queue, request);
+	count_outcome(target, request);
 	if (request->failure.errnum) {
 		request->failure.maybe_applied = request->may_be_applied;
 		if (!request->failure.volume)
 			failure_set_place(&request->failure, target->name,
 					  request->failure.endpoint);
 	}
-	count_end(target, request);
 	settle_payload(request);
 	block_status_done(request);
 	if (request->client)
@@ -152,10 +167,6 @@ prepare(struct request *request)
 	list_init(&request->link);
 	list_init(&request->flow_link);
 	list_init(&request->parts);
-	request->id = loop_next_id(request->target->loop);
-	/* A request of the daemon's own arrives here. */
-	if (!request->times.arrived)
-		request->times.arrived = clock_now();
 	if (request->client)
 		request->client->requests_in_flight++;
 }
@@ -179,7 +190,6 @@ enqueue(struct request_target *target, struct request *request)
 	}
 	list_append(&target->waiting, &request->link);
 	target->n_waiting++;
-	TARGET_COUNT(target, request, waiting, 1);
 	target_dispatch_later(target);
 }
 
@@ -227,6 +237,8 @@ target_remove_connection(struct request_target *target,
 {
 	list_remove(&connection->link);
 	target->n_connections--;
+	journal_lose_connection(&target->journal, connection);
+	replay_lose_connection(target, connection);
 }
 
 /* Requests that were checked against another size. */
@@ -314,6 +326,7 @@ target_take_part(struct request_target *target)
 void
 target_give_part(struct request_target *target, struct part *part)
 {
+	journal_settle(&target->journal, part, false);
 	overlap_remove(&target->being_written, &part->range);
 	buffer_release(&part->hold);
 	if (part->flow)

@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 #include "common/list.h"
-#include "daemon/core/client.h"
 #include "daemon/core/connection.h"
 #include "daemon/core/export.h"
 #include "daemon/core/fair.h"
-#include "daemon/core/metrics.h"
+#include "daemon/core/journal.h"
 #include "daemon/core/overlap.h"
 #include "daemon/core/part.h"
+#include "daemon/core/replay.h"
 #include "daemon/core/request.h"
 
 struct request_target {
@@ -43,6 +43,11 @@ struct request_target {
 	 * Also by parts that nobody waits for any more: while the server may
 	 * still carry one out, no newer write to these bytes is sent. */
 	struct overlap being_written;
+	/* Of a volume; a session's stays off. */
+	struct journal journal;
+	struct replay replay;
+	/* A write waits for room in the journal. */
+	bool waits_for_flush;
 	struct message dispatch;
 	/* Some caller has gone. */
 	struct message cancel;
@@ -65,7 +70,7 @@ struct request_target {
 	/* A write was acknowledged since the last flush. */
 	bool is_dirty;
 
-	/* For the owner. May be NULL. */
+	/* For the owner. May be NULL. After each round of handing out. */
 	void (*on_dispatched)(struct request_target *target);
 	/* Nothing waits or runs any more. */
 	void (*on_idle)(struct request_target *target);
@@ -75,20 +80,16 @@ struct request_target {
 	/* Read by other threads. */
 	atomic_uint n_waiting;
 	atomic_uint n_running;
-	/* The owner's; NULL where only clients are counted. */
-	struct metrics *metrics;
-	/* Requests that take longer are logged: ns; 0: none. */
-	atomic_ullong slow_request;
+	atomic_ullong reads;
+	atomic_ullong writes;
+	atomic_ullong others;
+	atomic_ullong bytes_read;
+	atomic_ullong bytes_written;
+	atomic_ullong errors;
+	atomic_ullong n_retries;
+	/* Writes carried out again because a server may have lost them. */
+	atomic_ullong n_replayed;
 };
-
-/* Adds N to MEMBER of what is counted of the target and of the client of
- * REQUEST. On the loop's thread. */
-#define TARGET_COUNT(target, request, member, n)                              \
-	do {                                                                  \
-		METRIC_ADD((target)->metrics, member, n);                     \
-		METRIC_ADD(client_metrics((request)->client, (target)->loop), \
-			   member, n);                                        \
-	} while (0)
 
 /* TARGET is all zero. NAME must stay. */
 void target_init(struct request_target *target, struct loop *loop,

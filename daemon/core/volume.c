@@ -15,6 +15,7 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/log.h"
+#include "daemon/core/unflushed.h"
 #include "daemon/core/volume_private.h"
 
 static void
@@ -89,7 +90,10 @@ volume_on_failure(struct volume *volume, const struct failure *failure)
 static void
 on_dispatched(struct request_target *target)
 {
-	pool_consider_growth(container_of(target, struct volume, target));
+	struct volume *volume = container_of(target, struct volume, target);
+
+	unflushed_consider(volume);
+	pool_consider_growth(volume);
 }
 
 static void
@@ -99,6 +103,7 @@ disconnect(struct volume *volume)
 		return;
 	volume->is_disconnecting = true;
 	loop_stop_timer(volume->loop, &volume->shut_timer);
+	unflushed_done(volume);
 	pool_close(volume);
 }
 
@@ -125,8 +130,8 @@ go_on_shutting(struct volume *volume)
 
 	if (!volume->is_shutting || !target_is_idle(target))
 		return;
-	if (volume->is_flushing || !target->is_dirty ||
-	    !target->export.can_flush || target->n_connections == 0) {
+	if (volume->is_flushing || !unflushed_is_any(volume) ||
+	    !target->export.can_flush) {
 		disconnect(volume);
 		return;
 	}
@@ -184,8 +189,9 @@ on_shut(struct message *message)
 	target_close(&volume->target, &why);
 	answer_open(volume, &why);
 	failure_done(&why);
-	/* Without a connection nothing will be answered in time. */
-	if (volume->target.n_connections == 0)
+	/* Without a connection nothing will be answered in time; what was
+	 * acknowledged is worth waiting for one. */
+	if (volume->target.n_connections == 0 && !unflushed_is_any(volume))
 		volume->shut_deadline = 0;
 	loop_set_timer(volume->loop, &volume->shut_timer,
 		       volume->shut_deadline);
@@ -261,14 +267,6 @@ or_default(uint64_t value, uint64_t otherwise)
 	return value ? value : otherwise;
 }
 
-void
-volume_set_slow_request(struct volume *volume,
-			const struct daemon_settings *defaults)
-{
-	volume->target.slow_request = or_default(volume->access->slow_request,
-						 defaults->slow_request);
-}
-
 static int
 volume_init(struct volume *volume, const struct configuration *configuration)
 {
@@ -278,13 +276,11 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	if (string_replace(&volume->name, settings->name) < 0)
 		return -ENOMEM;
 	target_init(&volume->target, volume->loop, volume->name);
-	volume->target.metrics = &volume->metrics;
 	volume->target.retries_parts = true;
 	volume->target.is_read_only = settings->is_read_only;
 	volume->target.in_flight_limit = settings->in_flight;
 	volume->target.request_timeout = or_default(settings->request_timeout,
 						    defaults->request_timeout);
-	volume_set_slow_request(volume, defaults);
 	volume->target.on_dispatched = on_dispatched;
 	volume->target.on_idle = on_idle;
 	volume->target.on_release = on_release_request;
@@ -294,6 +290,7 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	volume->shut.run = on_shut;
 	volume->release.run = on_release;
 	volume->shut_timer.on_due = on_shut_deadline;
+	unflushed_init(volume);
 	list_init(&volume->link);
 	list_init(&volume->watchers);
 	return 0;

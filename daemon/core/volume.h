@@ -40,6 +40,8 @@ struct volume_counters {
 	uint64_t errors;
 	uint64_t reconnects;
 	uint64_t retries;
+	uint64_t replayed;
+	uint64_t early_flushes;
 };
 
 /* A snapshot; owned strings. */
@@ -62,6 +64,11 @@ struct volume_description {
 	unsigned in_flight;
 	unsigned waiting;
 	struct volume_counters counters;
+	/* Writes that are not flushed: what becomes of them (static text), and
+	 * the memory they take and may take. */
+	const char *unflushed;
+	uint64_t unflushed_bytes;
+	uint64_t unflushed_limit;
 	/* NULL if there was none. */
 	char *last_error;
 	uint64_t last_error_age_ns;

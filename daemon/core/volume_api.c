@@ -104,8 +104,6 @@ void
 volume_submit(struct volume *volume, struct request *request)
 {
 	request->target = &volume->target;
-	request->times = (struct request_times){ .arrived = clock_now() };
-	request->n_parts = 0;
 	request->message.run = on_request;
 	if (request_command_writes(request->command) &&
 	    !volume_may_write(volume, request->client)) {
@@ -165,6 +163,7 @@ ad_hoc_settings(const struct ad_hoc_options *options, const char *name)
 	if (settings->connections_max > AD_HOC_MAX_CONNECTIONS)
 		settings->connections_max = AD_HOC_MAX_CONNECTIONS;
 	settings->is_read_only = options->is_read_only;
+	settings->unflushed_limit = AD_HOC_UNFLUSHED_LIMIT;
 	return settings;
 }
 

@@ -14,6 +14,7 @@
 
 /* What a client may ask for; a configured volume may have more. */
 #define AD_HOC_MAX_CONNECTIONS 16
+#define AD_HOC_UNFLUSHED_LIMIT (16ull << 20)
 
 /* The connections of a volume: how many there are and shall be. On the loop's
  * thread; the lists change under the volume's lock, so that others can read
@@ -71,6 +72,10 @@ struct volume {
 	uint64_t shut_deadline;
 	struct timer shut_timer;
 	struct request flush;
+	/* The daemon's own, to keep the journal small; see unflushed.c. */
+	struct request early_flush;
+	struct timer flush_pause;
+	bool is_flushing_early;
 	bool is_shutting;
 	bool is_flushing;
 	bool is_disconnecting;
@@ -86,7 +91,10 @@ struct volume {
 	atomic_int state;
 	atomic_bool is_shut;
 	atomic_uint n_ready;
-	struct metrics metrics;
+	atomic_ullong reconnects;
+	atomic_ullong early_flushes;
+	/* Static text, or NULL. */
+	const char *_Atomic unflushed;
 
 	/* Guards what other threads read or change, and the lists of
 	 * connections. */
@@ -111,10 +119,6 @@ void volume_start(struct volume *volume);
 void volume_shut(struct volume *volume, uint64_t deadline);
 /* Who may use it changes; the connections stay. Any thread. */
 void volume_set_access(struct volume *volume, struct volume_settings *settings);
-
-/* Which requests are slow changes. Main thread. */
-void volume_set_slow_request(struct volume *volume,
-			     const struct daemon_settings *defaults);
 
 /* May the client know of it, and may it write? Any thread. */
 bool volume_is_visible(struct volume *volume, const struct client *client);

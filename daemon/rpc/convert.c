@@ -102,6 +102,8 @@ counters_message_init(Nbdclientd__V1__Counters *message,
 	message->errors = counters->errors;
 	message->reconnects = counters->reconnects;
 	message->retries = counters->retries;
+	message->replayed = counters->replayed;
+	message->early_flushes = counters->early_flushes;
 }
 
 static void
@@ -123,6 +125,9 @@ fill_volume(struct volume_message *message)
 	volume->waiting = from->waiting;
 	volume->last_error = borrow_text(from->last_error);
 	volume->last_error_age_ms = from->last_error_age_ns / NS_PER_MS;
+	volume->unflushed = borrow_text(from->unflushed);
+	volume->unflushed_bytes = from->unflushed_bytes;
+	volume->unflushed_limit = from->unflushed_limit;
 	counters_message_init(&message->counters, &from->counters);
 	volume->counters = &message->counters;
 	if (!from->has_export)

@@ -28,6 +28,8 @@ reason_of(enum failure_reason reason)
 		REASON(NOT_SUPPORTED);
 		REASON(INVALID);
 		REASON(LIMIT);
+		REASON(DATA_LOSS);
+		REASON(IDENTITY);
 	case FAILURE_NONE:
 		break;
 	}
