@@ -12,6 +12,9 @@
 #include "cli/options.h"
 #include "nbdclientd/v1/io.pb-c.h"
 
+/* A daemon that restarts drains first; then its servers are connected anew. */
+#define PATIENCE_MS 30000
+
 static struct client *the_client;
 
 static void
@@ -32,6 +35,10 @@ daemon_connect(const struct options *options, struct client **client)
 		the_client = client_connect(options->address, &error);
 		if (!the_client)
 			return daemon_fail(&error);
+		client_set_patience(the_client,
+				    options->timeout_ms
+					    ? (int)options->timeout_ms
+					    : PATIENCE_MS);
 		interrupt_call(interrupt_client);
 	}
 	*client = the_client;

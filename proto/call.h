@@ -23,6 +23,11 @@ struct client {
 	atomic_bool is_interrupted;
 	/* In which process, counted in forks, it was made. */
 	unsigned generation;
+	/* How long to wait for a daemon that has gone; 0: not at all. */
+	int patience_ms;
+	/* How often it has connected again; and when it tried last. */
+	unsigned epoch;
+	gpr_timespec connected_at;
 };
 
 /* Whether this is still the process that made the client; if not, fills
@@ -31,6 +36,31 @@ bool client_is_usable(const struct client *client, struct client_error *error);
 
 /* TIMEOUT_MS from now. */
 gpr_timespec client_deadline(int timeout_ms);
+
+/* Connects anew, waiting until UNTIL for somebody to connect to, unless that
+ * was done since EPOCH. 0, or a negative errno with *ERROR filled. */
+int client_reconnect(struct client *client, unsigned epoch, gpr_timespec until,
+		     struct client_error *error);
+
+/* From the first loss to the first answer after it. */
+struct patience {
+	/* Never longer than this. */
+	gpr_timespec deadline;
+	bool has_begun;
+	gpr_timespec until;
+};
+
+/* May the same request be made twice, with the same result? */
+bool rpc_is_repeatable(const struct rpc_method *method);
+/* The daemon leaves and has done nothing of what was asked. */
+bool client_error_is_draining(const struct client_error *error);
+/* Is *ERROR one that a client with patience gets over? */
+bool client_may_recover(const struct client *client,
+			const struct client_error *error);
+/* After *ERROR: true when the client, which was connected as EPOCH, is
+ * connected again. */
+bool client_recover(struct client *client, struct patience *patience,
+		    unsigned epoch, struct client_error *error);
 
 /*
  * A batch of operations under way. Zero bytes are an idle one. When the batch

@@ -102,6 +102,18 @@ refuse(struct channel *channel, struct channel_request *request)
 	channel->n_refused++;
 }
 
+/* A client with patience keeps the payload: it may be sent again. */
+static void
+write_request(struct channel *channel, struct channel_request *request)
+{
+	struct payload kept = PAYLOAD_EMPTY;
+
+	if (channel->call.client->patience_ms > 0)
+		kept = payload_ref(&request->io.data);
+	channel_writer_request(&channel->writer, &request->io);
+	request->io.data = kept;
+}
+
 /* Moves requests from the queue into the message, as many as fit. */
 static void
 fill_message(struct channel *channel)
@@ -124,7 +136,7 @@ fill_message(struct channel *channel)
 		}
 		channel->n_free--;
 		channel->slots[request->io.id - 1] = request;
-		channel_writer_request(&channel->writer, &request->io);
+		write_request(channel, request);
 	}
 }
 
@@ -134,7 +146,7 @@ channel_send_queued(struct channel *channel)
 	grpc_byte_buffer *bytes;
 
 	if (channel->sending.is_pending || channel->is_dispatching ||
-	    !channel->call.finished.is_pending)
+	    channel->is_draining || !channel->call.finished.is_pending)
 		return;
 	fill_message(channel);
 	bytes = channel_writer_take(&channel->writer);
@@ -143,15 +155,19 @@ channel_send_queued(struct channel *channel)
 			  &channel->sending);
 }
 
-/* Sends the opening and starts to listen. */
-static void
-start(struct channel *channel, const char *volume)
+void
+channel_start(struct channel *channel)
 {
 	struct call *call = &channel->call;
+	struct client *client = channel->client;
 
+	call_init(call, client, RPC_IO_CHANNEL, NULL,
+		  gpr_inf_future(GPR_CLOCK_MONOTONIC));
+	channel->epoch = client->epoch;
+	utf8_copy(call->volume, sizeof(call->volume), channel->volume);
 	call->finished.on_done = on_finished;
 	channel->sending.on_done = on_sent;
-	channel_writer_open(&channel->writer, volume);
+	channel_writer_open(&channel->writer, channel->volume);
 	call_send(call, channel_writer_take(&channel->writer), true, false,
 		  &channel->sending);
 	call_receive_status(call);
@@ -177,6 +193,25 @@ end_result(struct channel *channel, struct client_error *error)
 	return error->errno_value ? -error->errno_value : -EIO;
 }
 
+static struct channel *
+channel_new(struct client *client, const char *volume, gpr_timespec deadline)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		return NULL;
+	list_init(&channel->queued);
+	list_init(&channel->refused);
+	channel->client = client;
+	channel->patience.deadline = deadline;
+	channel->volume = strdup(volume);
+	if (!channel->volume) {
+		free(channel);
+		return NULL;
+	}
+	return channel;
+}
+
 struct channel *
 channel_open(struct client *client, const char *volume, int timeout_ms,
 	     struct client_error *error)
@@ -187,21 +222,18 @@ channel_open(struct client *client, const char *volume, int timeout_ms,
 	*error = (struct client_error){ 0 };
 	if (!client_is_usable(client, error))
 		return NULL;
-	channel = calloc(1, sizeof(*channel));
+	channel = channel_new(client, volume, deadline);
 	if (!channel) {
 		client_error_set(error, CLIENT_BROKEN, ENOMEM,
 				 "no memory for a channel to %s", volume);
 		return NULL;
 	}
-	list_init(&channel->queued);
-	list_init(&channel->refused);
-	call_init(&channel->call, client, RPC_IO_CHANNEL, NULL,
-		  gpr_inf_future(GPR_CLOCK_MONOTONIC));
-	utf8_copy(channel->call.volume, sizeof(channel->call.volume), volume);
-	start(channel, volume);
-	while (channel->n_slots == 0 && !channel->is_over)
+	channel_start(channel);
+	while (channel->n_slots == 0 &&
+	       (!channel->is_over || channel_resume(channel)))
 		if (!client_run_once(client, deadline))
 			cancel_timed_out(channel);
+	channel->patience.deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
 	if (!channel->is_over)
 		return channel;
 	end_result(channel, error);
@@ -262,7 +294,8 @@ settle(struct channel *channel)
 	if (!client_is_usable(channel->call.client, &channel->error))
 		channel->is_over = true;
 	fail_refused(channel);
-	if (channel->is_over && channel_pending(channel) > 0) {
+	if (channel->is_over && channel_pending(channel) > 0 &&
+	    !channel_resume(channel)) {
 		struct client_error error;
 
 		end_result(channel, &error);
@@ -317,7 +350,9 @@ channel_close(struct channel *channel, int timeout_ms,
 		cancel_timed_out(channel);
 		wait_until_over(channel, gpr_inf_future(GPR_CLOCK_MONOTONIC));
 	}
-	if (channel->error.failure == CLIENT_OK)
+	/* All is answered, so it does not matter that the daemon has gone. */
+	if (channel->error.failure == CLIENT_OK ||
+	    client_may_recover(client, &channel->error))
 		return 0;
 	return end_result(channel, error);
 }
@@ -331,6 +366,7 @@ channel_free(struct channel *channel)
 		return;
 	if (!client_is_usable(channel->call.client, &ignored))
 		return;
+	channel->is_given_up = true;
 	call_cancel(&channel->call);
 	wait_until_over(channel, gpr_inf_future(GPR_CLOCK_MONOTONIC));
 	client_wait(channel->call.client, &channel->sending);
@@ -340,5 +376,6 @@ channel_free(struct channel *channel)
 	codec_message_free(channel->opened);
 	free(channel->slots);
 	free(channel->free_ids);
+	free(channel->volume);
 	free(channel);
 }

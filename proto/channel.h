@@ -29,7 +29,8 @@ typedef void channel_on_reply(struct channel_request *request,
 
 struct channel_request {
 	/* Set by the caller, except the id. The payload's reference is taken
-	 * when the request is sent or fails. */
+	 * when the request is sent or fails; by a client with patience, when
+	 * it is done. */
 	struct io_request io;
 	channel_on_reply *on_reply;
 	void *user;

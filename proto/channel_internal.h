@@ -10,7 +10,12 @@
 #include "proto/channel_codec.h"
 
 struct channel {
+	struct client *client;
 	struct call call;
+	/* How the client was connected when the call began. */
+	unsigned epoch;
+	char *volume;
+	/* What the caller may look at, from the first opening. */
 	Nbdclientd__V1__ChannelOpened *opened;
 
 	/* Submitted and not sent; too long to be sent at all. */
@@ -35,6 +40,11 @@ struct channel {
 	size_t n_replied;
 	/* Inside callbacks: sending waits until all have had their say. */
 	bool is_dispatching;
+	/* The daemon takes no more requests on this call. */
+	bool is_draining;
+	struct patience patience;
+	/* It ends, whatever is pending. */
+	bool is_given_up;
 	/* Nothing more will come, and why. */
 	bool is_over;
 	struct client_error error;
@@ -49,6 +59,16 @@ channel_of_event(struct event *event, size_t offset)
 /* Ends REQUEST, with one of REPLY and ERROR. */
 void channel_complete(struct channel *channel, struct channel_request *request,
 		      struct io_reply *reply, const struct client_error *error);
+
+/* Begins the call: sends the opening and starts to listen. */
+void channel_start(struct channel *channel);
+
+/* The call is over. True: the daemon had gone, and a new call has begun, in
+ * which all that has no answer is queued again. */
+bool channel_resume(struct channel *channel);
+/* REQUEST, which the daemon has not carried out, is queued again. */
+void channel_take_back(struct channel *channel,
+		       struct channel_request *request);
 
 /* Sends what is queued, as much as may be in flight, unless a message is being
  * sent: then what is queued leaves after it. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/cleanup.h"
 #include "proto/codec.h"
 #include "proto/rpc_limits.h"
 #include "proto/utf8.h"
@@ -41,14 +42,46 @@ handle_reply(struct channel *channel, struct io_reply *reply)
 	channel->free_ids[channel->n_free++] = (uint32_t)reply->id;
 	if (reply->error) {
 		client_error_from_io(&error, reply->error);
+		if (client_error_is_draining(&error) &&
+		    client_may_recover(channel->client, &error)) {
+			channel->is_draining = true;
+			channel_take_back(channel, request);
+			return 0;
+		}
 		if (error.volume[0] == '\0')
 			utf8_copy(error.volume, sizeof(error.volume),
 				  channel->call.volume);
 		channel_complete(channel, request, NULL, &error);
 	} else {
+		channel->patience.has_begun = false;
 		channel_complete(channel, request, reply, NULL);
 	}
 	return 0;
+}
+
+/* OPENED is taken. False: the volume is not what it was before the daemon went
+ * away, and the call ends. */
+static bool
+adopt(struct channel *channel, Nbdclientd__V1__ChannelOpened *opened)
+{
+	CLEANUP_MESSAGE Nbdclientd__V1__ChannelOpened *again = opened;
+	const Nbdclientd__V1__Export *export;
+
+	if (!channel->opened) {
+		channel->opened = TAKE_PTR(again);
+		return true;
+	}
+	export = channel->opened->export;
+	if (!export || !again->export || export->size == again->export->size)
+		return true;
+	client_error_set(&channel->error, CLIENT_BROKEN, ESTALE,
+			 "%s had %llu bytes before the daemon went away and "
+			 "has %llu now",
+			 channel->volume, (unsigned long long)export->size,
+			 (unsigned long long)again->export->size);
+	channel->error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_MAYBE;
+	grpc_call_cancel(channel->call.call, NULL);
+	return false;
 }
 
 static int
@@ -56,11 +89,12 @@ handle_opened(struct channel *channel, Nbdclientd__V1__ChannelOpened *opened)
 {
 	size_t n = opened->max_in_flight;
 
-	if (channel->opened || n == 0) {
+	if (channel->n_slots > 0 || n == 0) {
 		codec_message_free(opened);
 		return -EBADMSG;
 	}
-	channel->opened = opened;
+	if (!adopt(channel, opened))
+		return 0;
 	channel->n_slots = n < SLOTS_MAX ? n : SLOTS_MAX;
 	channel->slots = calloc(channel->n_slots, sizeof(*channel->slots));
 	channel->free_ids = calloc(channel->n_slots,

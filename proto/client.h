@@ -75,6 +75,15 @@ void client_log_grpc(bool verbose);
  */
 struct client *client_connect(const char *address, struct client_error *error);
 
+/*
+ * From now on the client gets over a daemon that goes away: it connects again,
+ * trying for TIMEOUT_MS, and repeats what has no answer and may be repeated:
+ * the IO service and its channels, and questions. Such calls may take so much
+ * longer than their timeout. 0, as it is at first: a lost connection is a
+ * failure. Streams always end with their connection.
+ */
+void client_set_patience(struct client *client, int timeout_ms);
+
 /* Ends what is open and closes the connection. NULL is allowed. Streams and
  * channels of the client are freed before. */
 void client_free(struct client *client);

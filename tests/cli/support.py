@@ -67,19 +67,31 @@ class Server:
     def __init__(self, directory, name, command, fd_name=None):
         self.path = os.path.join(directory, name + ".sock")
         self.log = os.path.join(directory, name + ".err")
-        with socket.socket(socket.AF_UNIX) as listener, \
-                open(self.log, "wb") as log:
+        self.name = name
+        self.command = command
+        self.fd_name = fd_name
+        self.start()
+
+    def start(self):
+        """For the first time, or again at the same path."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            if os.path.exists(self.path):
+                os.unlink(self.path)
             listener.bind(self.path)
             listener.listen(64)
-            # LISTEN_PID is only known in the child; 3 is where the socket
-            # has to be.
-            script = ("export LISTEN_PID=$$; exec " +
-                      f"3<&{listener.fileno()}; exec \"$@\"")
-            environment = dict(os.environ, LISTEN_FDS="1")
-            if fd_name:
-                environment["LISTEN_FDNAMES"] = fd_name
+            self.start_on(listener)
+
+    def start_on(self, listener):
+        # LISTEN_PID is only known in the child; 3 is where the socket has to
+        # be.
+        script = ("export LISTEN_PID=$$; exec " +
+                  f"3<&{listener.fileno()}; exec \"$@\"")
+        environment = dict(os.environ, LISTEN_FDS="1")
+        if self.fd_name:
+            environment["LISTEN_FDNAMES"] = self.fd_name
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["bash", "-c", script, name] + command,
+                ["bash", "-c", script, self.name] + self.command,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment, pass_fds=[listener.fileno()],
                 preexec_fn=die_with_parent)

@@ -299,7 +299,7 @@ class Mistakes(support.Case):
 
     def test_daemon_killed_in_mid_copy(self):
         process = self.start_nbdctl("copy", "-", "disk0", "-o", "json",
-                                    "--progress=json",
+                                    "--progress=json", "--timeout=1s",
                                     stdin=subprocess.PIPE,
                                     stderr=subprocess.PIPE)
         process.stdin.write(b"x" * (4 * MIB))
@@ -312,6 +312,27 @@ class Mistakes(support.Case):
         _, err = process.communicate(b"x" * MIB, timeout=support.TIMEOUT)
         self.assertEqual(process.returncode, PARTIAL, err)
         self.assertIn(b'"cause":%d' % NO_DAEMON, err)
+
+    def restarts_in_mid_copy(self, end):
+        """Nothing fails, and what was written is right."""
+        source = self.write_file("source", os.urandom(8 * MIB))
+        copy = self.start_nbdctl("copy", source, "disk0", "--rate=4M",
+                                 "--verify", "--progress=json",
+                                 stderr=subprocess.PIPE)
+        line = copy.stderr.readline()
+        while b'"done":0,' in line:
+            line = copy.stderr.readline()
+        end(self.daemon)
+        self.daemon.start()
+        _, err = copy.communicate(timeout=support.TIMEOUT)
+        self.assertEqual(copy.returncode, support.OK, err)
+        self.nbdctl("compare", source, "disk0")
+
+    def test_daemon_restarted_in_mid_copy(self):
+        self.restarts_in_mid_copy(support.Server.stop)
+
+    def test_daemon_killed_and_started_in_mid_copy(self):
+        self.restarts_in_mid_copy(support.Server.kill)
 
 
 if __name__ == "__main__":
