@@ -61,9 +61,11 @@ load_revocations(struct tls_credentials *credentials, const char *directory)
 	/* A list that is there but cannot be read must not be passed over:
 	 * what it revokes would be trusted. */
 	if (access(path, F_OK) == -1)
-		return errno == ENOENT ? 0 : fail(errno, "%s", path);
+		return errno == ENOENT
+			       ? 0
+			       : fail(errno, "TLS certificates: %s", path);
 	if (!is_readable(path))
-		return fail(errno, "%s", path);
+		return fail(errno, "TLS certificates: %s", path);
 	n = gnutls_certificate_set_x509_crl_file(credentials->certificates,
 						 path, GNUTLS_X509_FMT_PEM);
 	if (n < 0)
