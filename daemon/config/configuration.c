@@ -15,6 +15,7 @@ daemon_settings_done(struct daemon_settings *settings)
 {
 	free(settings->listen);
 	free(settings->runtime_directory);
+	free(settings->metrics_listen);
 	free(settings->ad_hoc_users.ids);
 }
 
@@ -185,6 +186,7 @@ volume_settings_are_equal(const struct volume_settings *a,
 			  const struct volume_settings *b)
 {
 	return volume_settings_same_connections(a, b) &&
+	       a->slow_request == b->slow_request &&
 	       same_ids(&a->allow_users, &b->allow_users) &&
 	       same_ids(&a->allow_groups, &b->allow_groups) &&
 	       same_ids(&a->read_only_users, &b->read_only_users);

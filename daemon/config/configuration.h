@@ -62,6 +62,7 @@ struct volume_settings {
 	uint64_t request_timeout;
 	uint64_t connect_timeout;
 	uint64_t idle_timeout;
+	uint64_t slow_request;
 	bool is_read_only;
 	bool shares_storage;
 	enum unflushed_policy unflushed;
@@ -86,6 +87,10 @@ struct daemon_settings {
 	uint32_t ad_hoc_transports;
 	/* syslog's numbers: LOG_DEBUG is 7. */
 	int log_level;
+	/* Requests that take longer are logged; 0: none. */
+	uint64_t slow_request;
+	/* HOST:PORT of the loopback interface, or NULL. */
+	char *metrics_listen;
 	unsigned max_clients;
 	/* Of one client: */
 	unsigned max_calls;
@@ -125,8 +130,8 @@ struct volume_settings *
 configuration_find_volume(const struct configuration *configuration,
 			  const char *name);
 
-/* Do the two ask for the same connections? Who may use a volume may differ:
- * that is looked up anew for each request. */
+/* Do the two ask for the same connections? Who may use a volume may differ,
+ * and which requests are slow: that is looked up anew for each request. */
 bool volume_settings_same_connections(const struct volume_settings *a,
 				      const struct volume_settings *b);
 bool volume_settings_are_equal(const struct volume_settings *a,

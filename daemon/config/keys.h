@@ -32,6 +32,8 @@
 	X(MaxBytesPerClient,        size,       max_bytes,            64 * MIB, 1024 * GIB, "256M") \
 	X(MaxSessionsPerClient,     number,     max_sessions,         0,     10000,     "16")   \
 	X(MaxAdHocVolumesPerClient, number,     max_ad_hoc_volumes,   0,     10000,     "16")   \
+	/* 0: no request is slow. */                                                   \
+	X(SlowRequest,              time,       slow_request,         0,     DAY,       "0")    \
 	X(MaxMessage,               size,       max_message,          64 * KIB, 64 * MIB, "4M")
 
 #define VOLUME_KEYS(X)                                                                \
@@ -42,6 +44,7 @@
 	X(RequestTimeout,           time,       request_timeout,      SECOND / 100, DAY, "")    \
 	X(ConnectTimeout,           time,       connect_timeout,      SECOND / 100, DAY, "")    \
 	X(IdleTimeout,              time,       idle_timeout,         SECOND / 100, DAY, "60s") \
+	X(SlowRequest,              time,       slow_request,         0,     DAY,       "")     \
 	X(ReadOnly,                 boolean,    is_read_only,         0,     0,         "no")   \
 	X(SharedStorage,            boolean,    shares_storage,       0,     0,         "no")   \
 	X(Unflushed,                unflushed,  unflushed,            0,     0,         "replay") \

@@ -12,6 +12,7 @@
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
 #include "daemon/core/dispatch.h"
+#include "daemon/core/slow.h"
 
 /* A server that hangs up each time it gets a certain command shall not get it
  * for ever. */
@@ -43,13 +44,15 @@ put_back(struct request_target *target, struct request *request)
 	request->is_running = false;
 	target->n_running--;
 	target->n_waiting++;
+	TARGET_COUNT(target, request, in_flight, -1ull);
+	TARGET_COUNT(target, request, waiting, 1);
 }
 
 static void
 restart(struct request_target *target, struct request *request)
 {
 	request->must_restart = false;
-	target->n_retries++;
+	TARGET_COUNT(target, request, retries, 1);
 	put_back(target, request);
 }
 
@@ -115,6 +118,19 @@ retry(struct request_target *target, struct part *part)
 	return true;
 }
 
+static void
+note_answer(const struct request_target *target, struct request *request,
+	    const struct part *part)
+{
+	struct request_times *times = &request->times;
+
+	if (!times->answered)
+		times->answered = part->answered_at;
+	times->answered_last = part->answered_at;
+	if (slow_is_slow(target, part->answered_at - times->arrived))
+		times->round_trip = connection_round_trip(part->connection);
+}
+
 void
 target_on_part(struct request_target *target, struct part *part,
 	       enum part_outcome outcome, const char *text)
@@ -141,6 +157,8 @@ target_on_part(struct request_target *target, struct part *part,
 	} else if (outcome == PART_FAILED) {
 		record_failure(target, part, part->errnum, FAILURE_NBD, text);
 	}
+	if (outcome != PART_LOST)
+		note_answer(target, request, part);
 	list_remove(&part->sibling);
 	target_give_part(target, part);
 	if (list_is_empty(&request->parts))

@@ -8,6 +8,8 @@
 
 #include "common/cleanup.h"
 #include "daemon/core/daemon_private.h"
+#include "daemon/core/log.h"
+#include "daemon/core/metrics.h"
 
 static bool
 is_member(const struct client *client, gid_t group)
@@ -20,6 +22,16 @@ is_member(const struct client *client, gid_t group)
 		if (client->groups[i] == group)
 			return true;
 	return false;
+}
+
+static void
+client_free(struct client *client)
+{
+	for (unsigned i = 0; client->metrics && i < client->n_metrics; i++)
+		free(client->metrics[i]);
+	free(client->metrics);
+	free(client->groups);
+	free(client);
 }
 
 static struct client *
@@ -35,11 +47,17 @@ client_from_identity(const struct daemon *daemon,
 	client->gid = identity->gid;
 	client->since = clock_now();
 	list_init(&client->link);
+	client->n_metrics = daemon->n_loops;
+	client->metrics = calloc(daemon->n_loops, sizeof(*client->metrics));
+	if (!client->metrics) {
+		client_free(client);
+		return NULL;
+	}
 	if (identity->n_groups > 0) {
 		client->groups = calloc(identity->n_groups,
 					sizeof(*client->groups));
 		if (!client->groups) {
-			free(client);
+			client_free(client);
 			return NULL;
 		}
 		memcpy(client->groups, identity->groups,
@@ -64,8 +82,7 @@ client_new(struct daemon *daemon, const struct client_identity *identity)
 
 	SCOPED_LOCK(&daemon->lock);
 	if (daemon->n_clients >= daemon->configuration->daemon.max_clients) {
-		free(client->groups);
-		free(client);
+		client_free(client);
 		errno = EUSERS;
 		return NULL;
 	}
@@ -87,8 +104,34 @@ client_unref(struct client *client)
 {
 	if (!client || --client->references > 0)
 		return;
-	free(client->groups);
-	free(client);
+	client_free(client);
+}
+
+struct metrics *
+client_metrics(struct client *client, const struct loop *loop)
+{
+	unsigned number = loop_number(loop);
+	struct metrics *metrics;
+
+	if (!client || number >= client->n_metrics)
+		return NULL;
+	metrics = client->metrics[number];
+	if (metrics)
+		return metrics;
+	metrics = calloc(1, sizeof(*metrics));
+	if (!metrics)
+		log_error("no memory to count the requests of client %llu",
+			  (unsigned long long)client->id);
+	client->metrics[number] = metrics;
+	return metrics;
+}
+
+void
+client_add_metrics(const struct client *client, struct metrics *sum)
+{
+	for (unsigned i = 0; i < client->n_metrics; i++)
+		if (client->metrics[i])
+			metrics_add(sum, client->metrics[i]);
 }
 
 void

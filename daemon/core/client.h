@@ -16,6 +16,8 @@
 #include "daemon/core/failure.h"
 
 struct daemon;
+struct loop;
+struct metrics;
 
 /* What the kernel says of the peer of a unix socket. GROUPS are the
  * supplementary ones; owned by the caller. */
@@ -48,6 +50,9 @@ struct client {
 	atomic_uint sessions;
 
 	/* Private to client.c. */
+	/* For each I/O thread, made when it first serves the client. */
+	_Atomic(struct metrics *) *metrics;
+	unsigned n_metrics;
 	struct daemon *daemon;
 	struct list link;
 	atomic_uint references;
@@ -65,6 +70,12 @@ void client_unref(struct client *client);
 /* The peer has hung up: its ad-hoc volumes close and it leaves the list of
  * clients. The RPC layer closes its sessions itself. References stay valid. */
 void client_gone(struct client *client);
+
+/* What LOOP, whose thread this is, counts of CLIENT; NULL where nothing is
+ * counted: CLIENT is NULL, or memory is short. */
+struct metrics *client_metrics(struct client *client, const struct loop *loop);
+/* Adds what all threads have counted to SUM. Any thread. */
+void client_add_metrics(const struct client *client, struct metrics *sum);
 
 /* A snapshot of the connected clients for ListClients. */
 struct client_description {

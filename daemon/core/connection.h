@@ -21,6 +21,7 @@
 
 struct connection;
 struct connect_job;
+struct metrics;
 struct nbd_handle;
 
 enum connection_phase {
@@ -101,8 +102,16 @@ struct connection {
 	atomic_ullong bytes_sent;
 	atomic_ullong bytes_received;
 	atomic_int public_phase;
+	/* Of a pool's connection; NULL: nothing is counted. */
+	struct metrics *metrics;
+	/* What the kernel says of the way to the server and back, from time to
+	 * time; 0: it does not say. And how long commands take until they are
+	 * answered, smoothed. ns */
+	atomic_ullong round_trip;
+	atomic_ullong answer_time;
 
 	/* Private. */
+	uint64_t round_trip_at;
 	struct connect_job *job;
 	struct watch watch;
 	struct timer timer;
@@ -148,6 +157,9 @@ int connection_describe_export(struct connection *connection,
 /* In PHASE_DATA: sends PART, which is in no list; on_part follows, never from
  * within. */
 void connection_send(struct connection *connection, struct part *part);
+
+/* What the kernel measures for TCP connections now: ns; 0: it does not. */
+uint64_t connection_round_trip(const struct connection *connection);
 
 /* It is no use any more: closes now. on_part for parts in flight and on_lost
  * with a copy of FAILURE follow, from within. */

@@ -21,6 +21,7 @@ on_release(struct message *message)
 						     release);
 
 	loop_message_cancel(&connection->settle);
+	free(connection->metrics);
 	listing_done(&connection->listing);
 	endpoint_unref(connection->endpoint);
 	free(connection);

@@ -6,15 +6,22 @@
  */
 #include <errno.h>
 #include <libnbd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/connection_private.h"
+#include "daemon/core/metrics.h"
 
 /* Sizes on the wire without payload, for the counters: NBD §Request message,
  * §Simple reply message. */
 #define REQUEST_SIZE 28
 #define REPLY_SIZE   16
+
+/* ns */
+#define MEASURE_PERIOD 1000000000ull
 
 /* The load that a command means to a connection, in bytes. */
 static uint64_t
@@ -100,6 +107,34 @@ count_sent(struct connection *connection, const struct part *part)
 		connection->bytes_sent += part->length;
 }
 
+uint64_t
+connection_round_trip(const struct connection *connection)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
+	if (connection->watch.fd < 0 ||
+	    getsockopt(connection->watch.fd, IPPROTO_TCP, TCP_INFO, &info,
+		       &size) < 0)
+		return 0;
+	return (uint64_t)info.tcpi_rtt * 1000;
+}
+
+/* The kernel is asked once a second. */
+static void
+measure(struct connection *connection, const struct part *part)
+{
+	uint64_t taken = part->answered_at - part->sent_at;
+	uint64_t before = connection->answer_time;
+
+	connection->answer_time = before ? before - before / 8 + taken / 8
+					 : taken;
+	if (part->answered_at < connection->round_trip_at + MEASURE_PERIOD)
+		return;
+	connection->round_trip_at = part->answered_at;
+	connection->round_trip = connection_round_trip(connection);
+}
+
 static void
 count_answered(struct connection *connection, const struct part *part)
 {
@@ -120,7 +155,8 @@ connection_send(struct connection *connection, struct part *part)
 	part->connection = connection;
 	part->errnum = -1;
 	part->cookie = 0;
-	part->sent_at = loop_now(connection->loop);
+	part->sent_at = clock_now();
+	METRIC_ADD(connection->metrics, in_flight, 1);
 	list_append(&connection->parts, &part->link);
 	count_sent(connection, part);
 	cookie = issue(connection->nbd, part);
@@ -156,6 +192,7 @@ retire(struct connection *connection, const struct part *part,
 void
 connection_retire_parts(struct connection *connection)
 {
+	uint64_t now = clock_now();
 	struct list *link;
 
 	while (connection->phase == PHASE_DATA &&
@@ -165,7 +202,11 @@ connection_retire_parts(struct connection *connection)
 		int errnum = retire(connection, part, &text);
 
 		part->errnum = errnum;
+		part->answered_at = now;
 		count_answered(connection, part);
+		METRIC_ADD(connection->metrics, in_flight, -1ull);
+		metrics_part_ended(connection->metrics, part, errnum);
+		measure(connection, part);
 		connection->owner->on_part(connection, part,
 					   errnum ? PART_FAILED : PART_DONE,
 					   text);
@@ -198,6 +239,7 @@ connection_lose_parts(struct connection *connection, const char *text)
 		struct part *part = container_of(link, struct part, link);
 		enum part_outcome outcome = last_outcome(part);
 
+		part->answered_at = clock_now();
 		count_answered(connection, part);
 		connection->owner->on_part(
 			connection, part, outcome,

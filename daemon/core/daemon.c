@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "daemon/core/access.h"
@@ -242,6 +243,20 @@ uint64_t
 daemon_started_at(const struct daemon *daemon)
 {
 	return daemon->started_at;
+}
+
+uint64_t
+daemon_resident_memory(void)
+{
+	unsigned long total, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static char library_version[64];

@@ -78,6 +78,8 @@ bool daemon_is_draining(const struct daemon *daemon);
 struct events *daemon_events(const struct daemon *daemon);
 /* CLOCK_MONOTONIC ns when it started. */
 uint64_t daemon_started_at(const struct daemon *daemon);
+/* Bytes; 0 if the kernel does not tell. */
+uint64_t daemon_resident_memory(void);
 /* Such as "libnbd 1.24.4"; static text. */
 const char *daemon_library_version(void);
 /* A reference to the configuration in force; configuration_unref() it. */

@@ -9,23 +9,32 @@
 #include "daemon/core/unflushed.h"
 #include "daemon/core/volume_private.h"
 
-static void
-describe_counters(const struct volume *volume, struct volume_counters *counters)
+/* Requests of one command that ended well. */
+static uint64_t
+n_done(const struct metrics *metrics, enum request_command command)
 {
-	const struct request_target *target = &volume->target;
+	return metrics->requests[command] - metrics->errors[command];
+}
 
+static void
+describe_counters(const struct metrics *metrics,
+		  struct volume_counters *counters)
+{
 	*counters = (struct volume_counters){
-		.reads = target->reads,
-		.writes = target->writes,
-		.others = target->others,
-		.bytes_read = target->bytes_read,
-		.bytes_written = target->bytes_written,
-		.errors = target->errors,
-		.reconnects = volume->reconnects,
-		.retries = target->n_retries,
-		.replayed = target->n_replayed,
-		.early_flushes = volume->early_flushes,
+		.reads = n_done(metrics, REQUEST_READ),
+		.writes = n_done(metrics, REQUEST_WRITE),
+		.bytes_read = metrics->read_bytes,
+		.bytes_written = metrics->written_bytes,
+		.reconnects = metrics->reconnects,
+		.retries = metrics->retries,
+		.replayed = metrics->replayed,
+		.early_flushes = metrics->early_flushes,
 	};
+	for (int i = 0; i < REQUEST_N_COMMANDS; i++) {
+		counters->errors += metrics->errors[i];
+		if (i != REQUEST_READ && i != REQUEST_WRITE)
+			counters->others += n_done(metrics, i);
+	}
 }
 
 static void
@@ -45,7 +54,7 @@ describe_numbers(const struct volume *volume,
 	description->unflushed = unflushed_text(volume);
 	description->unflushed_bytes = volume->target.journal.bytes;
 	description->unflushed_limit = settings->unflushed_limit;
-	describe_counters(volume, &description->counters);
+	describe_counters(&volume->metrics, &description->counters);
 }
 
 static int

@@ -176,6 +176,8 @@ dispatch_set_running(struct request_target *target, struct request *request)
 	request->is_running = true;
 	target->n_waiting--;
 	target->n_running++;
+	TARGET_COUNT(target, request, waiting, -1ull);
+	TARGET_COUNT(target, request, in_flight, 1);
 }
 
 static void
@@ -194,6 +196,9 @@ send_part(struct request_target *target, struct connection *connection,
 	if (request_command_writes(part->command))
 		target->is_dirty = true;
 	connection_send(connection, part);
+	request->n_parts++;
+	if (!request->times.sent)
+		request->times.sent = part->sent_at;
 }
 
 static bool
@@ -263,10 +268,13 @@ hand_out_next(struct request_target *target, struct request *request,
 void
 dispatch_finish(struct request_target *target, struct request *request)
 {
-	if (request->is_running)
+	if (request->is_running) {
 		target->n_running--;
-	else
+		TARGET_COUNT(target, request, in_flight, -1ull);
+	} else {
 		target->n_waiting--;
+		TARGET_COUNT(target, request, waiting, -1ull);
+	}
 	target_finish(target, request);
 }
 
@@ -322,13 +330,13 @@ resend(struct request_target *target)
 {
 	list_for_each_safe(link, &target->retries) {
 		struct connection *connection = target_choose(target);
+		struct part *part = container_of(link, struct part, link);
 
 		if (!connection)
 			return false;
 		list_remove(link);
-		target->n_retries++;
-		send_part(target, connection,
-			  container_of(link, struct part, link));
+		TARGET_COUNT(target, part->request, retries, 1);
+		send_part(target, connection, part);
 	}
 	return true;
 }

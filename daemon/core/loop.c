@@ -31,6 +31,8 @@ struct loop {
 	/* To run before the next sleep. */
 	struct list later;
 	unsigned holds;
+	unsigned number;
+	uint64_t latest_id;
 	/* What epoll said in this turn and is not handled yet. */
 	struct epoll_event events[LOOP_BATCH];
 	int n_events;
@@ -229,6 +231,7 @@ loop_new(unsigned number)
 		return NULL;
 	loop->epoll_fd = -1;
 	loop->mailbox_watch.fd = -1;
+	loop->number = number;
 	list_init(&loop->later);
 	list_init(&loop->mailbox);
 	pthread_mutex_init(&loop->lock, NULL);
@@ -339,6 +342,18 @@ uint64_t
 loop_now(const struct loop *loop)
 {
 	return loop->now;
+}
+
+unsigned
+loop_number(const struct loop *loop)
+{
+	return loop->number;
+}
+
+uint64_t
+loop_next_id(struct loop *loop)
+{
+	return ++loop->latest_id * LOOPS_MAX + loop->number;
 }
 
 bool

@@ -29,7 +29,10 @@ struct watch {
 	void (*on_ready)(struct watch *watch, uint32_t events);
 };
 
-/* A loop whose thread runs; NULL with errno. */
+/* How many there may be. */
+#define LOOPS_MAX 64
+
+/* A loop whose thread runs, NUMBER being below LOOPS_MAX; NULL with errno. */
 struct loop *loop_new(unsigned number);
 /* Asks the thread to end when its mailbox is empty, waits for it and frees
  * the loop. Nothing may be watched any more. */
@@ -64,6 +67,10 @@ void loop_hold(struct loop *loop);
 void loop_release(struct loop *loop);
 /* CLOCK_MONOTONIC ns, as read when the thread last woke. */
 uint64_t loop_now(const struct loop *loop);
+/* As given to loop_new(). */
+unsigned loop_number(const struct loop *loop);
+/* A number that nothing else in the daemon has: of a request. */
+uint64_t loop_next_id(struct loop *loop);
 bool loop_is_current(const struct loop *loop);
 
 /* CLOCK_MONOTONIC in ns, any thread. */

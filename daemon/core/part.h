@@ -57,6 +57,7 @@ struct part {
 	/* Set by the connection. */
 	uint64_t cookie;
 	uint64_t sent_at;
+	uint64_t answered_at;
 	int errnum;
 	/* How often its connection was lost while it was in flight. */
 	unsigned losses;

@@ -136,6 +136,7 @@ pool_on_attempt_failed(struct volume *volume, const struct failure *failure)
 
 	pool_forgive(volume);
 	pool->failures++;
+	METRIC_ADD(&volume->metrics, connect_failures, 1);
 	/* The first is news; more of the same are not. */
 	log_write(pool->failures == 1 ? LOG_WARNING : LOG_DEBUG, &about, "%s",
 		  failure_text(failure));

@@ -207,10 +207,13 @@ join(struct volume *volume, struct connection *connection)
 					   LOG_EVENT_CONNECTED);
 
 	connection->step = STEP_READY;
+	connection->metrics = calloc(1, sizeof(*connection->metrics));
+	if (!connection->metrics)
+		log_error("no memory to count what a connection does");
 	connection->patience = volume->target.request_timeout;
 	if (volume->pool.n_owed > 0) {
 		volume->pool.n_owed--;
-		volume->reconnects++;
+		METRIC_ADD(&volume->metrics, reconnects, 1);
 	}
 	{
 		SCOPED_LOCK(&volume->lock);

@@ -173,6 +173,17 @@ apply_volume(struct daemon *daemon, struct volume_settings *settings,
 	return r;
 }
 
+static void
+apply_slow_request(struct daemon *daemon,
+		   const struct daemon_settings *settings)
+{
+	SCOPED_LOCK(&daemon->lock);
+
+	list_for_each(link, &daemon->volumes)
+		volume_set_slow_request(container_of(link, struct volume, link),
+					settings);
+}
+
 int
 daemon_apply(struct daemon *daemon, struct configuration *configuration,
 	     struct reload_result *result)
@@ -191,6 +202,7 @@ daemon_apply(struct daemon *daemon, struct configuration *configuration,
 					     configuration);
 	for (size_t i = 0; i < configuration->n_volumes && r == 0; i++)
 		r = apply_volume(daemon, configuration->volumes[i], result);
+	apply_slow_request(daemon, &configuration->daemon);
 	return r;
 }
 

@@ -60,7 +60,7 @@ finish(struct request_target *target)
 		  "%" PRIu64 " unflushed writes, %" PRIu64 " bytes, written "
 		  "again",
 		  replay->n_entries, replay->n_bytes);
-	target->n_replayed += replay->n_entries;
+	METRIC_ADD(target->metrics, replayed, replay->n_entries);
 	replay->connection = NULL;
 	target->journal.needs_replay = false;
 	/* A server that could flush, and now cannot. */

@@ -24,6 +24,21 @@ request_command_name(enum request_command command)
 	return "unknown command";
 }
 
+const char *
+request_command_label(enum request_command command)
+{
+	return command == REQUEST_BLOCK_STATUS ? "block_status"
+					       : request_command_name(command);
+}
+
+uint64_t
+request_time_in_queue(const struct request *request)
+{
+	const struct request_times *times = &request->times;
+
+	return (times->sent ? times->sent : times->ended) - times->arrived;
+}
+
 void
 request_done(struct request *request)
 {

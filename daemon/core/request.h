@@ -32,9 +32,25 @@ enum request_command {
 	REQUEST_BLOCK_STATUS,
 };
 
+#define REQUEST_N_COMMANDS (REQUEST_BLOCK_STATUS + 1)
+
 struct request_extent {
 	uint64_t length;
 	uint64_t flags;
+};
+
+/* When a request came how far: CLOCK_MONOTONIC, ns; 0: it did not. */
+struct request_times {
+	uint64_t arrived;
+	/* Its first part was sent; answered, be it with an error. */
+	uint64_t sent;
+	uint64_t answered;
+	/* The last part that was answered. */
+	uint64_t answered_last;
+	uint64_t ended;
+	/* What the kernel says of the way to the server and back, if it knows
+	 * and the request is slow: ns. */
+	uint64_t round_trip;
 };
 
 struct request {
@@ -106,6 +122,10 @@ struct request {
 	bool must_restart;
 	unsigned n_losses;
 	bool may_be_applied;
+	struct request_times times;
+	/* Unique in the life of the daemon, from when it reaches its loop. */
+	uint64_t id;
+	unsigned n_parts;
 	atomic_bool is_cancelled;
 };
 
@@ -118,4 +138,10 @@ void request_cancel(struct request *request);
  * request itself. After on_done. */
 void request_done(struct request *request);
 
+/* How long it waited until it was sent, or, if it never was, until it ended:
+ * ns. Once it has ended. */
+uint64_t request_time_in_queue(const struct request *request);
+
 const char *request_command_name(enum request_command command);
+/* The same without blanks: "block_status". */
+const char *request_command_label(enum request_command command);

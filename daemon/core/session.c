@@ -113,6 +113,7 @@ session_init(struct session *session, uint64_t deadline,
 	target_init(&session->target, session->loop, NULL);
 	session->target.in_flight_limit = IN_FLIGHT_LIMIT;
 	session->target.request_timeout = settings->request_timeout;
+	session->target.slow_request = settings->slow_request;
 	session->target.on_idle = on_idle;
 	session->default_timeout = settings->request_timeout;
 	session->connect_deadline =
@@ -216,6 +217,8 @@ void
 session_submit(struct session *session, struct request *request)
 {
 	request->target = &session->target;
+	request->times = (struct request_times){ .arrived = clock_now() };
+	request->n_parts = 0;
 	request->message.run = on_request;
 	if (request_command_writes(request->command) && !session->may_write) {
 		failure_set(&request->failure, EPERM, FAILURE_PERMISSION,

@@ -11,8 +11,8 @@
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
-#include "daemon/core/client.h"
 #include "daemon/core/dispatch.h"
+#include "daemon/core/slow.h"
 
 #define MAX_SPARE_PARTS 256
 
@@ -92,29 +92,17 @@ target_dispatch_later(struct request_target *target)
 }
 
 static void
-count_outcome(struct request_target *target, const struct request *request)
+count_end(struct request_target *target, struct request *request)
 {
-	if (request->failure.errnum) {
-		target->errors++;
-		return;
-	}
-	switch (request->command) {
-	case REQUEST_READ:
-		target->reads++;
-		target->bytes_read += request->length;
-		break;
-	case REQUEST_WRITE:
-		target->writes++;
-		target->bytes_written += request->length;
-		break;
-	case REQUEST_FLUSH:
-	case REQUEST_TRIM:
-	case REQUEST_CACHE:
-	case REQUEST_ZERO:
-	case REQUEST_BLOCK_STATUS:
-		target->others++;
-		break;
-	}
+	struct request_times *times = &request->times;
+	bool is_well = request->failure.errnum == 0;
+
+	times->ended = is_well && times->answered_last ? times->answered_last
+						       : clock_now();
+	metrics_request_ended(target->metrics, request);
+	metrics_request_ended(client_metrics(request->client, target->loop),
+			      request);
+	slow_check(target, request);
 }
 
 /* Bytes that were written are not needed any more; a read that failed has
@@ -134,13 +122,13 @@ target_finish(struct request_target *target, struct request *request)
 	loop_stop_timer(target->loop, &request->timer);
 	list_remove(&request->link);
 	fair_remove(&target->queue, request);
-	count_outcome(target, request);
 	if (request->failure.errnum) {
 		request->failure.maybe_applied = request->may_be_applied;
 		if (!request->failure.volume)
 			failure_set_place(&request->failure, target->name,
 					  request->failure.endpoint);
 	}
+	count_end(target, request);
 	settle_payload(request);
 	block_status_done(request);
 	if (request->client)
@@ -167,6 +155,10 @@ prepare(struct request *request)
 	list_init(&request->link);
 	list_init(&request->flow_link);
 	list_init(&request->parts);
+	request->id = loop_next_id(request->target->loop);
+	/* A request of the daemon's own arrives here. */
+	if (!request->times.arrived)
+		request->times.arrived = clock_now();
 	if (request->client)
 		request->client->requests_in_flight++;
 }
@@ -190,6 +182,7 @@ enqueue(struct request_target *target, struct request *request)
 	}
 	list_append(&target->waiting, &request->link);
 	target->n_waiting++;
+	TARGET_COUNT(target, request, waiting, 1);
 	target_dispatch_later(target);
 }
 

@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "daemon/core/client.h"
 #include "daemon/core/connection.h"
 #include "daemon/core/export.h"
 #include "daemon/core/fair.h"
 #include "daemon/core/journal.h"
+#include "daemon/core/metrics.h"
 #include "daemon/core/overlap.h"
 #include "daemon/core/part.h"
 #include "daemon/core/replay.h"
@@ -80,16 +82,20 @@ struct request_target {
 	/* Read by other threads. */
 	atomic_uint n_waiting;
 	atomic_uint n_running;
-	atomic_ullong reads;
-	atomic_ullong writes;
-	atomic_ullong others;
-	atomic_ullong bytes_read;
-	atomic_ullong bytes_written;
-	atomic_ullong errors;
-	atomic_ullong n_retries;
-	/* Writes carried out again because a server may have lost them. */
-	atomic_ullong n_replayed;
+	/* The owner's; NULL where only clients are counted. */
+	struct metrics *metrics;
+	/* Requests that take longer are logged: ns; 0: none. */
+	atomic_ullong slow_request;
 };
+
+/* Adds N to MEMBER of what is counted of the target and of the client of
+ * REQUEST. On the loop's thread. */
+#define TARGET_COUNT(target, request, member, n)                              \
+	do {                                                                  \
+		METRIC_ADD((target)->metrics, member, n);                     \
+		METRIC_ADD(client_metrics((request)->client, (target)->loop), \
+			   member, n);                                        \
+	} while (0)
 
 /* TARGET is all zero. NAME must stay. */
 void target_init(struct request_target *target, struct loop *loop,

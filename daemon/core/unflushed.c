@@ -97,7 +97,7 @@ unflushed_flush_early(struct volume *volume)
 		.on_done = on_flushed,
 		.user = volume,
 	};
-	volume->early_flushes++;
+	METRIC_ADD(&volume->metrics, early_flushes, 1);
 	target_admit(target, &volume->early_flush);
 }
 

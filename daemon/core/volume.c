@@ -267,6 +267,14 @@ or_default(uint64_t value, uint64_t otherwise)
 	return value ? value : otherwise;
 }
 
+void
+volume_set_slow_request(struct volume *volume,
+			const struct daemon_settings *defaults)
+{
+	volume->target.slow_request = or_default(volume->access->slow_request,
+						 defaults->slow_request);
+}
+
 static int
 volume_init(struct volume *volume, const struct configuration *configuration)
 {
@@ -276,11 +284,13 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	if (string_replace(&volume->name, settings->name) < 0)
 		return -ENOMEM;
 	target_init(&volume->target, volume->loop, volume->name);
+	volume->target.metrics = &volume->metrics;
 	volume->target.retries_parts = true;
 	volume->target.is_read_only = settings->is_read_only;
 	volume->target.in_flight_limit = settings->in_flight;
 	volume->target.request_timeout = or_default(settings->request_timeout,
 						    defaults->request_timeout);
+	volume_set_slow_request(volume, defaults);
 	volume->target.on_dispatched = on_dispatched;
 	volume->target.on_idle = on_idle;
 	volume->target.on_release = on_release_request;

@@ -104,6 +104,8 @@ void
 volume_submit(struct volume *volume, struct request *request)
 {
 	request->target = &volume->target;
+	request->times = (struct request_times){ .arrived = clock_now() };
+	request->n_parts = 0;
 	request->message.run = on_request;
 	if (request_command_writes(request->command) &&
 	    !volume_may_write(volume, request->client)) {

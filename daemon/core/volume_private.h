@@ -91,10 +91,9 @@ struct volume {
 	atomic_int state;
 	atomic_bool is_shut;
 	atomic_uint n_ready;
-	atomic_ullong reconnects;
-	atomic_ullong early_flushes;
 	/* Static text, or NULL. */
 	const char *_Atomic unflushed;
+	struct metrics metrics;
 
 	/* Guards what other threads read or change, and the lists of
 	 * connections. */
@@ -119,6 +118,10 @@ void volume_start(struct volume *volume);
 void volume_shut(struct volume *volume, uint64_t deadline);
 /* Who may use it changes; the connections stay. Any thread. */
 void volume_set_access(struct volume *volume, struct volume_settings *settings);
+
+/* Which requests are slow changes. Main thread. */
+void volume_set_slow_request(struct volume *volume,
+			     const struct daemon_settings *defaults);
 
 /* May the client know of it, and may it write? Any thread. */
 bool volume_is_visible(struct volume *volume, const struct client *client);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Service Admin: the state of the daemon, and its reload and drain. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -48,21 +46,6 @@ is_allowed(struct rpc_call *call, const char *what)
 	return false;
 }
 
-/* Bytes; 0 if the kernel does not tell. */
-static uint64_t
-resident_memory(void)
-{
-	unsigned long total, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
-
-	if (!file)
-		return 0;
-	if (fscanf(file, "%lu %lu", &total, &resident) != 2)
-		resident = 0;
-	fclose(file);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void
 on_get_status(struct rpc_call *call, grpc_byte_buffer *bytes)
 {
@@ -88,7 +71,7 @@ on_get_status(struct rpc_call *call, grpc_byte_buffer *bytes)
 	response.clients = clients_count(daemon);
 	response.volumes = volumes.pointers;
 	response.n_volumes = volumes.n;
-	response.resident_memory = resident_memory();
+	response.resident_memory = daemon_resident_memory();
 	rpc_call_reply(call, &response);
 	volume_messages_done(&volumes);
 }

@@ -198,6 +198,7 @@ daemon_settings_are_read(void **state)
 				   "MaxBytesPerClient=1G\n"
 				   "AdHocTransports=tcp vsock\n"
 				   "AdHocUsers=0 4711\n"
+				   "SlowRequest=1500ms\n"
 				   "LogLevel=debug\n";
 	struct configuration *configuration = configuration_new();
 	struct daemon_settings *daemon = &configuration->daemon;
@@ -216,6 +217,7 @@ daemon_settings_are_read(void **state)
 				 LIBNBD_ALLOW_TRANSPORT_VSOCK);
 	assert_int_equal(daemon->ad_hoc_users.n_ids, 2);
 	assert_int_equal(daemon->ad_hoc_users.ids[1], 4711);
+	assert_true(daemon->slow_request == NS_PER_S * 3 / 2);
 	assert_int_equal(daemon->log_level, LOG_DEBUG);
 	configuration_unref(configuration);
 }
@@ -383,6 +385,8 @@ who_may_use_a_volume_does_not_touch_its_connections(void **state)
 	read_text(VOLUME "AllowUsers=1\n", true, b, &also_none);
 	assert_true(volume_settings_same_connections(a, b));
 	assert_false(volume_settings_are_equal(a, b));
+	b->slow_request = NS_PER_S;
+	assert_true(volume_settings_same_connections(a, b));
 	b->in_flight++;
 	assert_false(volume_settings_same_connections(a, b));
 	volume_settings_unref(a);
