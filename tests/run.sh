@@ -46,8 +46,10 @@ run_in build -- -Dwerror=true
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 # With sanitizers gcc warns of what cannot happen, so warnings are no errors.
-# Not again what looks at the sources, at what users get, or in a container.
+# Not again what looks at the sources, at what users get, or in a container; and
+# a program of others cannot load a library with sanitizers.
 run_in build-asan --no-suite style --no-suite abi --no-suite systemd \
+	--no-suite drop-in \
 	--timeout-multiplier 4 -- \
 	-Db_sanitize=address,undefined -Db_lundef=false
 
