@@ -32,7 +32,7 @@ int
 nbd_aio_get_fd(struct nbd_handle *h)
 {
 	API_CALL(call, h);
-	int fd = engine_fd(h);
+	int fd = engine_disclose_fd(h);
 
 	if (fd < 0)
 		return fail(EINVAL, "connection is not in a connected state");

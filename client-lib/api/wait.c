@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one place where the library sleeps.
+ * The one place where the library sleeps, in poll(2), or, when only the answer
+ * of the server is awaited, in the receive that takes it.
  */
 #include "client-lib/api/wait.h"
 
@@ -74,6 +75,11 @@ wait_once(struct nbd_handle *h, int fd, int timeout)
 	if (!direction)
 		return fail(EINVAL, "nothing to poll for in state %s",
 			    engine_state_name(h));
+
+	/* The log shows each poll. */
+	if (fd < 0 && timeout < 0 && !h->debug.is_enabled &&
+	    engine_can_sleep(h))
+		return engine_sleep(h) < 0 ? -1 : 1;
 
 	fds[0].fd = engine_fd(h);
 	fds[0].events = poll_events(direction);

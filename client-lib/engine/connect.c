@@ -96,9 +96,10 @@ set_socket_options(int fd, int family)
 }
 
 int
-connect_established(struct nbd_handle *h, int fd)
+connect_established(struct nbd_handle *h, int fd, bool is_private)
 {
-	h->stream = socket_stream_new(fd);
+	h->stream = is_private ? socket_stream_new_private(fd)
+			       : socket_stream_new(fd);
 	if (!h->stream) {
 		close(fd);
 		return (dead(h, ENOMEM, "connect: making a stream"), -1);
@@ -120,6 +121,7 @@ attempt(struct nbd_handle *h)
 	if (fd == -1)
 		return errno;
 	connect_->fd = fd;
+	connect_->is_disclosed = false;
 	set_socket_options(fd, family);
 	if (connect(fd, (const struct sockaddr *)&connect_->address,
 		    connect_->address_length) == 0 ||
@@ -209,8 +211,10 @@ run_connect_wait(struct nbd_handle *h)
 			return STEP_BLOCKED;
 		return attempt_failed(h, errno);
 	}
-	return connect_established(h, TAKE_FD(connect_->fd)) == 0 ? STEP_AGAIN
-								  : STEP_FAILED;
+	if (connect_established(h, TAKE_FD(connect_->fd),
+				!connect_->is_disclosed) == -1)
+		return STEP_FAILED;
+	return STEP_AGAIN;
 }
 
 /* Forgets an earlier, failed attempt by name. */
@@ -292,7 +296,7 @@ engine_connect_socket(struct nbd_handle *h, int fd)
 	forget_name(&h->connect);
 	h->connect.address_length = 0;
 	set_socket_options(fd, AF_INET);
-	if (connect_established(h, fd) == -1)
+	if (connect_established(h, fd, false) == -1)
 		return -1;
 	return engine_run(h);
 }

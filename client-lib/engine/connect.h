@@ -38,7 +38,8 @@ int engine_connect_activation(struct nbd_handle *h, char **argv);
 
 /* How the handle connects; part of the handle. */
 struct connect {
-	int fd; /* of the attempt in progress, -1 otherwise */
+	int fd;            /* of the attempt in progress, -1 otherwise */
+	bool is_disclosed; /* the program knows the descriptor */
 	struct sockaddr_storage address;
 	socklen_t address_length; /* 0: no address, a socket or a command */
 
@@ -68,8 +69,8 @@ void connect_done(struct connect *connect);
 void connect_forget_socket(struct connect *connect);
 
 /* The handshake begins on FD, a connected and non-blocking socket, which is
- * taken over in any case. 0 or -1 (dead). */
-int connect_established(struct nbd_handle *h, int fd);
+ * taken over in any case. IS_PRIVATE if nobody else knows it. 0 or -1 (dead). */
+int connect_established(struct nbd_handle *h, int fd, bool is_private);
 
 /* The files where ARGV[0] may be, in the order to try, NULL-terminated, with
  * the rules of execvp(3). 0, or -1 with the error recorded. */

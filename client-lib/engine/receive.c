@@ -160,6 +160,16 @@ read_ahead(const struct nbd_handle *h)
 	return wanted;
 }
 
+static ssize_t
+receive_vectors(struct nbd_handle *h, const struct iovec *vectors,
+		int n_vectors)
+{
+	if (!h->receive.may_sleep)
+		return stream_receive(h->stream, vectors, n_vectors);
+	h->receive.may_sleep = false;
+	return stream_receive_sleeping(h->stream, vectors, n_vectors);
+}
+
 /* One read from the stream: AGAIN if there may be more, BLOCKED if it gave
  * less than there was room for; *N is 0 if nothing came. */
 static enum step
@@ -189,7 +199,7 @@ fill(struct nbd_handle *h, size_t *n_received)
 		.iov_len = room,
 	};
 
-	n = stream_receive(h->stream, vectors, n_vectors);
+	n = receive_vectors(h, vectors, n_vectors);
 	if (n == STREAM_AGAIN)
 		return STEP_BLOCKED;
 	if (n == STREAM_FAILED)

@@ -34,6 +34,8 @@ struct receive {
 	size_t begin;    /* the bytes in */
 	size_t end;      /* the buffer */
 
+	bool may_sleep; /* the next read from the stream, but no other */
+
 	enum receive_state state;
 	struct reply reply;      /* whose payload is being received */
 	struct command *command; /* its command, NULL: nobody's */

@@ -173,6 +173,34 @@ engine_fd(const struct nbd_handle *h)
 	return h->connect.fd;
 }
 
+int
+engine_disclose_fd(struct nbd_handle *h)
+{
+	if (h->stream)
+		stream_disclose(h->stream);
+	h->connect.is_disclosed = true;
+	return engine_fd(h);
+}
+
+bool
+engine_can_sleep(struct nbd_handle *h)
+{
+	return h->state == STATE_TRANSFER &&
+	       engine_direction(h) == LIBNBD_AIO_DIRECTION_READ &&
+	       stream_can_sleep(h->stream);
+}
+
+int
+engine_sleep(struct nbd_handle *h)
+{
+	int result;
+
+	h->receive.may_sleep = true;
+	result = engine_run(h);
+	h->receive.may_sleep = false;
+	return result;
+}
+
 enum public_state
 engine_public_state(const struct nbd_handle *h)
 {

@@ -88,6 +88,15 @@ unsigned engine_direction(const struct nbd_handle *h);
 /* The descriptor, or -1 while there is none. */
 int engine_fd(const struct nbd_handle *h);
 
+/* The same for the program, which may do with it what it likes. */
+int engine_disclose_fd(struct nbd_handle *h);
+
+/* Could the engine itself sleep until the server answers, because there is
+ * nothing else to wait for? Then engine_sleep() does: 0, or -1 like
+ * engine_run(). */
+bool engine_can_sleep(struct nbd_handle *h);
+int engine_sleep(struct nbd_handle *h);
+
 enum public_state engine_public_state(const struct nbd_handle *h);
 
 /* The parts of nbd_connection_state(): "READY" and a short sentence. */

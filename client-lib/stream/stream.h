@@ -32,6 +32,15 @@ struct stream_operations {
 	 * stream, STREAM_AGAIN or STREAM_FAILED. */
 	ssize_t (*receive)(struct stream *stream, const struct iovec *vectors,
 			   int n_vectors);
+	/* The same, but sleeps until there is something. Only after can_sleep()
+	 * said yes. NULL if the layer cannot. */
+	ssize_t (*receive_sleeping)(struct stream *stream,
+				    const struct iovec *vectors, int n_vectors);
+	/* Could receive_sleeping() be called now? NULL means no. */
+	bool (*can_sleep)(struct stream *stream);
+	/* The program is about to learn the descriptor, which then behaves as
+	 * it is documented to. NULL: it does anyway. */
+	void (*disclose)(struct stream *stream);
 	/* Writes from VECTORS: the number of bytes taken, at least one.
 	 * MORE promises that another send follows at once. */
 	ssize_t (*send)(struct stream *stream, const struct iovec *vectors,
@@ -60,11 +69,36 @@ struct stream {
  * on; NULL with errno ENOMEM leaves FD alone. */
 struct stream *socket_stream_new(int fd);
 
+/* The same for a socket that nobody else knows: until it is disclosed, a
+ * receive may sleep. */
+struct stream *socket_stream_new_private(int fd);
+
 static inline ssize_t
 stream_receive(struct stream *stream, const struct iovec *vectors,
 	       int n_vectors)
 {
 	return stream->operations->receive(stream, vectors, n_vectors);
+}
+
+static inline ssize_t
+stream_receive_sleeping(struct stream *stream, const struct iovec *vectors,
+			int n_vectors)
+{
+	return stream->operations->receive_sleeping(stream, vectors, n_vectors);
+}
+
+static inline bool
+stream_can_sleep(struct stream *stream)
+{
+	return stream->operations->can_sleep &&
+	       stream->operations->can_sleep(stream);
+}
+
+static inline void
+stream_disclose(struct stream *stream)
+{
+	if (stream->operations->disclose)
+		stream->operations->disclose(stream);
 }
 
 static inline ssize_t

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The plain stream: results instead of errno values, and no signals. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,17 +15,29 @@ struct ends {
 };
 
 static int
-make_ends(void **state)
+make_ends_with(struct stream *(*make)(int fd), void **state)
 {
 	static struct ends ends;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == -1)
 		return -1;
-	ends.stream = socket_stream_new(pair[0]);
+	ends.stream = make(pair[0]);
 	ends.peer = pair[1];
 	*state = &ends;
 	return ends.stream ? 0 : -1;
+}
+
+static int
+make_ends(void **state)
+{
+	return make_ends_with(socket_stream_new, state);
+}
+
+static int
+make_private_ends(void **state)
+{
+	return make_ends_with(socket_stream_new_private, state);
 }
 
 static int
@@ -114,6 +127,50 @@ shutting_the_write_side_ends_the_peers_stream(void **state)
 	assert_int_equal(receive_some(ends->stream, &byte, 1), 1);
 }
 
+static bool
+is_blocking(const struct stream *stream)
+{
+	return !(fcntl(stream->fd, F_GETFL) & O_NONBLOCK);
+}
+
+static void
+a_socket_that_others_know_never_sleeps(void **state)
+{
+	struct ends *ends = *state;
+
+	assert_false(stream_can_sleep(ends->stream));
+	assert_false(is_blocking(ends->stream));
+}
+
+static void
+a_private_socket_sleeps_only_when_told_to(void **state)
+{
+	struct ends *ends = *state;
+	char text[8];
+	const struct iovec vector = { text, sizeof(text) };
+
+	assert_true(stream_can_sleep(ends->stream));
+	assert_int_equal(receive_some(ends->stream, text, 1), STREAM_AGAIN);
+	sending_takes_what_fits_and_then_says_again(state);
+	assert_int_equal(write(ends->peer, "late", 4), 4);
+	assert_int_equal(stream_receive_sleeping(ends->stream, &vector, 1), 4);
+	assert_int_equal(shutdown(ends->peer, SHUT_WR), 0);
+	assert_int_equal(stream_receive_sleeping(ends->stream, &vector, 1), 0);
+}
+
+static void
+a_disclosed_socket_is_non_blocking_for_good(void **state)
+{
+	struct ends *ends = *state;
+
+	assert_true(stream_can_sleep(ends->stream));
+	assert_true(is_blocking(ends->stream));
+	stream_disclose(ends->stream);
+	assert_false(is_blocking(ends->stream));
+	assert_false(stream_can_sleep(ends->stream));
+	assert_false(is_blocking(ends->stream));
+}
+
 int
 main(void)
 {
@@ -133,6 +190,15 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			shutting_the_write_side_ends_the_peers_stream,
 			make_ends, close_ends),
+		cmocka_unit_test_setup_teardown(
+			a_socket_that_others_know_never_sleeps, make_ends,
+			close_ends),
+		cmocka_unit_test_setup_teardown(
+			a_private_socket_sleeps_only_when_told_to,
+			make_private_ends, close_ends),
+		cmocka_unit_test_setup_teardown(
+			a_disclosed_socket_is_non_blocking_for_good,
+			make_private_ends, close_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
