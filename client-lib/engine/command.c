@@ -41,6 +41,16 @@ release_callback(struct command *command)
 		closure_release(command->extent);
 }
 
+static unsigned
+enough(int n_in_flight)
+{
+	unsigned half = (unsigned)n_in_flight / 2;
+
+	if (half < TRANSMIT_ENOUGH)
+		return TRANSMIT_ENOUGH;
+	return half < TRANSMIT_PLENTY ? half : TRANSMIT_PLENTY;
+}
+
 /* A request leaves at once if nothing else is under way, so that a single one
  * loses no time; otherwise it waits for company, until somebody polls. */
 static void
@@ -49,7 +59,8 @@ send_soon(struct nbd_handle *h)
 	struct transmit *transmit = &h->transmit;
 	bool is_alone = (int)transmit->n_queued == h->n_in_flight;
 
-	if (is_alone || transmit->n_queued >= TRANSMIT_ENOUGH)
+	if (is_alone || transmit->n_queued >= enough(h->n_in_flight) ||
+	    transmit->queued_bytes >= TRANSMIT_ENOUGH_BYTES)
 		(void)engine_flush(h);
 }
 

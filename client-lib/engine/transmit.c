@@ -42,6 +42,7 @@ transmit_queue(struct transmit *transmit, struct command *command)
 	command->stage = COMMAND_QUEUED;
 	list_append(&transmit->queue, &command->link);
 	transmit->n_queued++;
+	transmit->queued_bytes += command->payload_length;
 }
 
 void
@@ -49,6 +50,7 @@ transmit_end(struct transmit *transmit)
 {
 	transmit->state = TRANSMIT_OVER;
 	transmit->n_queued = 0;
+	transmit->queued_bytes = 0;
 	transmit->payload = NULL;
 }
 
@@ -159,6 +161,7 @@ add_command(struct nbd_handle *h)
 					       struct command, link);
 
 	transmit->n_queued--;
+	transmit->queued_bytes -= command->payload_length;
 	list_remove(&command->link);
 	list_append(&transmit->sending, &command->link);
 	command->stage = COMMAND_SENDING;
@@ -402,6 +405,7 @@ transmit_take_unsent(struct transmit *transmit, struct list *to)
 	while ((link = list_take_first(&transmit->queue)))
 		list_append(&unsent, link);
 	transmit->n_queued = 0;
+	transmit->queued_bytes = 0;
 
 	/* A disconnect is no request that could be given up. */
 	while ((link = list_take_first(&unsent))) {

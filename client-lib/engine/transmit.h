@@ -18,8 +18,12 @@ struct command;
 enum {
 	TRANSMIT_MAX_VECTORS = 128,
 	TRANSMIT_STAGING_SIZE = 64 * 1024,
-	/* So many requests leave even if nobody polls. */
-	TRANSMIT_ENOUGH = 8,
+	/* So many requests leave even if nobody polls; when many are in
+	 * flight it is half of them, but not more than plenty. */
+	TRANSMIT_ENOUGH = 16,
+	TRANSMIT_PLENTY = 64,
+	/* Payload that leaves at once: the server has something to do. */
+	TRANSMIT_ENOUGH_BYTES = 256 * 1024,
 };
 
 enum transmit_state {
@@ -34,9 +38,10 @@ struct transmit {
 	struct list queue;   /* struct command, COMMAND_QUEUED */
 	struct list sending; /* struct command, COMMAND_SENDING */
 	unsigned n_queued;
-	bool is_blocked;  /* the stream takes nothing for now */
-	uint64_t n_built; /* bytes put into batches */
-	uint64_t n_sent;  /* bytes the stream took */
+	uint64_t queued_bytes; /* the payloads of the queue */
+	bool is_blocked;       /* the stream takes nothing for now */
+	uint64_t n_built;      /* bytes put into batches */
+	uint64_t n_sent;       /* bytes the stream took */
 	/* Its payload is large enough to be a batch of its own, the next. */
 	struct command *payload;
 	int n_vectors;
