@@ -98,6 +98,11 @@ struct daemon_settings {
 	uint64_t max_bytes;
 	unsigned max_sessions;
 	unsigned max_ad_hoc_volumes;
+	/* Of all clients of one user who is no administrator: */
+	unsigned max_clients_of_user;
+	unsigned max_sessions_of_user;
+	unsigned max_requests_of_user;
+	uint64_t max_bytes_of_user;
 	/* The largest message that the RPC layer takes. */
 	uint64_t max_message;
 };

@@ -34,6 +34,10 @@
 	X(MaxAdHocVolumesPerClient, number,     max_ad_hoc_volumes,   0,     10000,     "16")   \
 	/* 0: no request is slow. */                                                   \
 	X(SlowRequest,              time,       slow_request,         0,     DAY,       "0")    \
+	X(MaxClientsPerUser,        number,     max_clients_of_user,  1,     100000,    "64")   \
+	X(MaxSessionsPerUser,       number,     max_sessions_of_user, 0,     10000,     "64")   \
+	X(MaxRequestsPerUser,       number,     max_requests_of_user, 1,     10000000,  "16384") \
+	X(MaxBytesPerUser,          size,       max_bytes_of_user,    MIB,   1024 * GIB, "1G")  \
 	X(MaxMessage,               size,       max_message,          64 * KIB, 64 * MIB, "4M")
 
 #define VOLUME_KEYS(X)                                                                \

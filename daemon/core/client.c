@@ -10,6 +10,7 @@
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/log.h"
 #include "daemon/core/metrics.h"
+#include "daemon/core/user.h"
 
 static bool
 is_member(const struct client *client, gid_t group)
@@ -73,6 +74,8 @@ struct client *
 client_new(struct daemon *daemon, const struct client_identity *identity)
 {
 	struct client *client = client_from_identity(daemon, identity);
+	const struct daemon_settings *settings;
+	int r;
 
 	if (!client)
 		return NULL;
@@ -81,11 +84,17 @@ client_new(struct daemon *daemon, const struct client_identity *identity)
 	client->daemon = daemon;
 
 	SCOPED_LOCK(&daemon->lock);
-	if (daemon->n_clients >= daemon->configuration->daemon.max_clients) {
+	settings = &daemon->configuration->daemon;
+	r = daemon->n_clients >= settings->max_clients
+		    ? -EUSERS
+		    : user_join(daemon, client, settings);
+	if (r < 0) {
 		client_free(client);
-		errno = EUSERS;
+		errno = -r;
 		return NULL;
 	}
+	client->user_limits.requests = settings->max_requests_of_user;
+	client->user_limits.bytes = settings->max_bytes_of_user;
 	client->id = ++daemon->next_client;
 	list_append(&daemon->clients, &client->link);
 	daemon->n_clients++;
@@ -104,6 +113,7 @@ client_unref(struct client *client)
 {
 	if (!client || --client->references > 0)
 		return;
+	user_release(client);
 	client_free(client);
 }
 
@@ -145,6 +155,7 @@ client_gone(struct client *client)
 		SCOPED_LOCK(&daemon->lock);
 		list_remove(&client->link);
 		daemon->n_clients--;
+		user_leave(client);
 	}
 	daemon_close_ad_hoc(daemon, client);
 	client_unref(client);

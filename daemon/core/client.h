@@ -18,6 +18,7 @@
 struct daemon;
 struct loop;
 struct metrics;
+struct user;
 
 /* What the kernel says of the peer of a unix socket. GROUPS are the
  * supplementary ones; owned by the caller. */
@@ -49,6 +50,13 @@ struct client {
 	atomic_uint ad_hoc_volumes;
 	atomic_uint sessions;
 
+	/* Its user, and what all of that user's clients may have in flight. */
+	struct user *user;
+	struct {
+		unsigned requests;
+		uint64_t bytes;
+	} user_limits;
+
 	/* Private to client.c. */
 	/* For each I/O thread, made when it first serves the client. */
 	_Atomic(struct metrics *) *metrics;
@@ -60,7 +68,7 @@ struct client {
 };
 
 /* A new client with a reference for the caller, or NULL: errno ENOMEM, or
- * EUSERS if MaxClients= is reached. */
+ * EUSERS if MaxClients= or MaxClientsPerUser= is reached. */
 struct client *client_new(struct daemon *daemon,
 			  const struct client_identity *identity);
 struct client *client_ref(struct client *client);

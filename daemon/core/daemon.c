@@ -135,6 +135,7 @@ daemon_new(struct configuration *configuration)
 	pthread_mutex_init(&daemon->lock, NULL);
 	list_init(&daemon->volumes);
 	list_init(&daemon->clients);
+	list_init(&daemon->users);
 	r = daemon_start(daemon, configuration);
 	if (r < 0) {
 		daemon_drain(daemon, 0, NULL, NULL);

@@ -40,6 +40,8 @@ struct daemon {
 	struct list volumes;
 	uint64_t next_ad_hoc;
 	struct list clients;
+	/* Those who have clients. */
+	struct list users;
 	unsigned n_clients;
 	uint64_t next_client;
 	/* Volumes and sessions that still have something on a loop. */

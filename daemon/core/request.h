@@ -113,6 +113,9 @@ struct request {
 	struct list parts;
 	/* It keeps the target's owner alive. */
 	bool holds_owner;
+	/* It counts against its user's limits. */
+	bool is_charged;
+	uint64_t charged_bytes;
 	/* Why it is not sent though there is a connection: static text, or
 	 * NULL. */
 	const char *waits_for;

@@ -16,6 +16,7 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/session_private.h"
+#include "daemon/core/user.h"
 #include "daemon/core/volume_private.h"
 
 #define IN_FLIGHT_LIMIT 64
@@ -31,6 +32,7 @@ on_release(struct message *message)
 	endpoint_unref(session->endpoint);
 	string_list_done(&session->contexts);
 	session->client->sessions--;
+	user_remove_session(session->client);
 	client_unref(session->client);
 	free(session);
 	daemon_release(daemon);
@@ -124,13 +126,24 @@ session_init(struct session *session, uint64_t deadline,
 	session->no_memory.run = session_on_no_memory;
 }
 
+static void
+uncount_session(struct client *client)
+{
+	client->sessions--;
+	user_remove_session(client);
+}
+
 static int
 count_session(struct client *client, const struct daemon_settings *settings,
 	      struct failure *failure)
 {
+	int r = user_add_session(client, settings, failure);
+
+	if (r < 0)
+		return r;
 	if (client->sessions++ < settings->max_sessions)
 		return 0;
-	client->sessions--;
+	uncount_session(client);
 	return failure_set(failure, EUSERS, FAILURE_LIMIT,
 			   "%u sessions are open already, which is all that "
 			   "one client may have",
@@ -149,7 +162,7 @@ session_new(struct daemon *daemon, struct client *client, const char *target,
 		return NULL;
 	session = calloc(1, sizeof(*session));
 	if (!session) {
-		client->sessions--;
+		uncount_session(client);
 		failure_set(failure, ENOMEM, FAILURE_LIMIT, "out of memory");
 		return NULL;
 	}
@@ -160,7 +173,7 @@ session_new(struct daemon *daemon, struct client *client, const char *target,
 	r = is_uri(target) ? make_endpoint(session, settings, target, failure)
 			   : find_volume_endpoint(session, target, failure);
 	if (r < 0) {
-		client->sessions--;
+		uncount_session(client);
 		client_unref(client);
 		free(session);
 		return NULL;
@@ -224,6 +237,11 @@ session_submit(struct session *session, struct request *request)
 		failure_set(&request->failure, EPERM, FAILURE_PERMISSION,
 			    "%s: read-only for this caller",
 			    request_command_name(request->command));
+		buffer_release(&request->payload);
+		request->on_done(request);
+		return;
+	}
+	if (user_charge(request) < 0) {
 		buffer_release(&request->payload);
 		request->on_done(request);
 		return;

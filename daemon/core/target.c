@@ -13,6 +13,7 @@
 #include "daemon/core/check.h"
 #include "daemon/core/dispatch.h"
 #include "daemon/core/slow.h"
+#include "daemon/core/user.h"
 
 #define MAX_SPARE_PARTS 256
 
@@ -133,6 +134,7 @@ target_finish(struct request_target *target, struct request *request)
 	block_status_done(request);
 	if (request->client)
 		request->client->requests_in_flight--;
+	user_discharge(request);
 	request->on_done(request);
 	if (target_is_idle(target) && target->on_idle)
 		target->on_idle(target);

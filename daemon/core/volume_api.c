@@ -9,6 +9,7 @@
 #include "daemon/core/check.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon_private.h"
+#include "daemon/core/user.h"
 #include "daemon/core/volume_private.h"
 
 bool
@@ -113,6 +114,12 @@ volume_submit(struct volume *volume, struct request *request)
 			    "%s: volume %s is read-only for this caller",
 			    request_command_name(request->command),
 			    volume->name);
+		failure_set_place(&request->failure, volume->name, NULL);
+		buffer_release(&request->payload);
+		request->on_done(request);
+		return;
+	}
+	if (user_charge(request) < 0) {
 		failure_set_place(&request->failure, volume->name, NULL);
 		buffer_release(&request->payload);
 		request->on_done(request);

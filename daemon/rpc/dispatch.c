@@ -51,8 +51,9 @@ refuse_crowd(struct rpc_call *call)
 	struct failure failure = { 0 };
 
 	failure_set(&failure, EUSERS, FAILURE_LIMIT,
-		    "the daemon serves as many clients as it may, %u "
-		    "(MaxClients=)",
+		    "the daemon serves as many clients as it may, %u in all "
+		    "(MaxClients=) and fewer of one user "
+		    "(MaxClientsPerUser=)",
 		    call->peer->rpc->max_clients);
 	failure_set_hint(&failure, "Connect again when others have gone.");
 	rpc_call_fail(call, &failure);

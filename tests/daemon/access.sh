@@ -37,7 +37,7 @@ volume() {
 volume open ''
 volume closed 'AllowUsers=0'
 volume locked "ReadOnlyUsers=$user"
-printf '[Daemon]\nListen=%s\n' "$work/sock" >"$work/nbd-clientd.conf"
+printf '[Daemon]\nListen=%s\nMaxClientsPerUser=2\n' "$work/sock" >"$work/nbd-clientd.conf"
 
 mkfifo "$work/log"
 nbdkit --foreground --unix "$work/nbd.sock" --exit-with-parent memory 1M &
@@ -83,6 +83,25 @@ expect 6 info nbd://localhost
 expect 6 list "nbd+unix:///?socket=$work/nbd.sock"
 expect 6 daemon reload
 expect 6 -y daemon drain
+# Two connections are all that this user may have; others have theirs.
+uid=$(id -u "$user")
+hold() {
+	mkfifo "$work/hold$1"
+	as_other copy - open <"$work/hold$1" >/dev/null 2>&1 &
+	eval "exec $1>\"$work/hold$1\""
+	until [ "$("$nbdctl" client ls -o value --columns uid |
+		grep -cx "$uid")" -eq "$2" ]; do
+		sleep 0.02
+	done
+}
+hold 4 1
+hold 5 2
+expect 13 ping
+grep -q MaxClientsPerUser "$work/said"
+"$nbdctl" ping
+exec 4>&- 5>&-
+until as_other ping >"$work/said" 2>&1; do sleep 0.02; done
+
 "$nbdctl" write closed --offset 0 --length 512 "$work/zeroes"
 "$nbdctl" daemon reload
 

@@ -4,6 +4,7 @@
  * requests outstanding, the other asks now and then. What counts is how many of
  * the one's are answered while the other waits; times are told, not judged.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "daemon/config/configuration.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
+#include "daemon/core/session.h"
+#include "daemon/core/user.h"
 #include "daemon/core/volume.h"
 #include "tests/support/process.h"
 #include "tests/support/server.h"
@@ -40,10 +43,18 @@ struct fixture {
 	sem_t drained;
 };
 
+#define USER        12345
+#define OTHER_USER  12346
+#define USERS_LIMIT 500
+
 static struct client *
-add_client(struct daemon *daemon)
+add_client(struct daemon *daemon, uid_t uid)
 {
-	struct client_identity identity = { .pid = getpid() };
+	struct client_identity identity = {
+		.pid = getpid(),
+		.uid = uid,
+		.gid = uid,
+	};
 	struct client *client = client_new(daemon, &identity);
 
 	assert_non_null(client);
@@ -51,7 +62,7 @@ add_client(struct daemon *daemon)
 }
 
 static void
-set_up(struct fixture *f)
+set_up(struct fixture *f, unsigned users_limit)
 {
 	struct configuration *configuration = configuration_new();
 	struct volume_settings *settings = volume_settings_new("disk");
@@ -64,11 +75,14 @@ set_up(struct fixture *f)
 	settings->connections_min = CONNECTIONS;
 	settings->connections_max = CONNECTIONS;
 	configuration_add_volume(configuration, settings);
+	configuration->daemon.max_requests_of_user = users_limit;
+	configuration->daemon.max_sessions_of_user = 0;
+	configuration->daemon.max_clients_of_user = 2;
 	f->daemon = daemon_new(configuration);
 	assert_non_null(f->daemon);
 	configuration_unref(configuration);
-	f->greedy = add_client(f->daemon);
-	f->modest = add_client(f->daemon);
+	f->greedy = add_client(f->daemon, USER);
+	f->modest = add_client(f->daemon, OTHER_USER);
 	f->volume = volume_find(f->daemon, "disk", f->greedy);
 	assert_non_null(f->volume);
 	f->requests = calloc(N_GREEDY, sizeof(*f->requests));
@@ -167,7 +181,7 @@ a_client_with_thousands_of_requests_delays_another_by_a_few(void **state)
 	unsigned most = 0;
 
 	(void)state;
-	set_up(&f);
+	set_up(&f, N_GREEDY);
 	for (int i = 0; i < N_MODEST; i++) {
 		unsigned none;
 		uint64_t time = read_modestly(&f, &none);
@@ -194,12 +208,68 @@ a_client_with_thousands_of_requests_delays_another_by_a_few(void **state)
 	tear_down(&f);
 }
 
+/* The failure that comes at once, or 0. */
+static int
+try_as(struct fixture *f, struct client *client)
+{
+	sem_t done;
+	struct request request = {
+		.command = REQUEST_READ,
+		.length = BLOCK,
+		.client = client,
+		.on_done = on_modest_done,
+		.user = &done,
+	};
+	int errnum;
+
+	sem_init(&done, 0, 0);
+	volume_submit(f->volume, &request);
+	sem_wait(&done);
+	sem_destroy(&done);
+	errnum = request.failure.errnum;
+	request_done(&request);
+	return errnum;
+}
+
+static void
+programs_of_one_user_share_that_user_s_limits(void **state)
+{
+	struct client_identity identity = { .uid = USER, .gid = USER };
+	struct failure failure = { 0 };
+	struct client *second;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, USERS_LIMIT);
+	second = add_client(f.daemon, USER);
+	assert_null(client_new(f.daemon, &identity));
+	assert_int_equal(errno, EUSERS);
+	submit_greedy(&f);
+	assert_int_equal(try_as(&f, second), EDQUOT);
+	assert_int_equal(try_as(&f, f.modest), 0);
+	sem_wait(&f.all_answered);
+	assert_in_range(f.n_failed, 1, N_GREEDY - USERS_LIMIT);
+	/* All is given back. */
+	assert_int_equal(try_as(&f, second), 0);
+	assert_int_equal(second->user->requests, 0);
+	assert_int_equal(second->user->bytes, 0);
+	assert_int_equal(f.greedy->bytes_in_flight, 0);
+	assert_null(session_open(f.daemon, second, "disk", 0, NULL, NULL,
+				 &failure));
+	assert_int_equal(failure.errnum, EUSERS);
+	failure_done(&failure);
+	client_gone(second);
+	client_unref(second);
+	tear_down(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_client_with_thousands_of_requests_delays_another_by_a_few),
+		cmocka_unit_test(programs_of_one_user_share_that_user_s_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,71 @@ restarts_when_it_hangs() {
 			machine_run systemctl is-active nbd-clientd
 }
 
+# Alice copies and verifies, slowly, while the service is restarted twice.
+copy_goes_on_through_restarts() {
+	local copy
+	machine_run_as alice sh -ec 'head -c 24M /dev/urandom >/tmp/image'
+	as_alice sh -c 'exec nbdctl copy /tmp/image tcp --rate=4M --verify \
+		--progress=json 2>/tmp/progress' &
+	copy=$!
+	for done in 1 2; do
+		wait_for 20 "the copy has begun" machine_run \
+			grep -Eq "\"done\":[$done-9][0-9]{6}" /tmp/progress &&
+			machine_run systemctl restart nbd-clientd.service || return 1
+	done
+	wait $copy || { machine_run tail -n 3 /tmp/progress; return 1; }
+	as_alice sh -ec 'nbdctl read tcp --offset 0 --length 24M /tmp/back
+		cmp /tmp/image /tmp/back
+		rm /tmp/image /tmp/back'
+}
+
+# An entry of this MESSAGE_ID has these fields, by their patterns.
+journal_has() {
+	local id=$1
+	shift
+	machine_run journalctl -u nbd-clientd -o json MESSAGE_ID="$id" |
+		python3 -c '
+import json, re, sys
+wanted = [word.split("=", 1) for word in sys.argv[1:]]
+seen = [json.loads(line) for line in sys.stdin]
+print(len(seen), "entries; the last:", seen[-1:])
+sys.exit(not any(all(re.search(pattern, str(entry.get(name, "")))
+                     for name, pattern in wanted) for entry in seen))
+' "$@"
+}
+
+# A server that wants TLS, and keys in a pipe that nobody writes to: whoever
+# opens it waits for ever, and that is an I/O thread.
+add_a_trap() {
+	machine_run sh -ec '
+		echo alice:00112233445566778899aabbccddeeff >/run/store/psk
+		mkfifo /etc/nbd-clientd/keys
+		chmod 0644 /etc/nbd-clientd/keys'
+	machine_run systemd-run --quiet --unit=store-tls nbdkit --foreground \
+		--ipaddr=127.0.0.1 --port=10810 --tls=require \
+		--tls-psk=/run/store/psk memory 1M
+	wait_for 10 "the server listens" \
+		machine_run bash -c ': </dev/tcp/127.0.0.1/10810' &&
+		volume trap 'Uri=nbds://alice@127.0.0.1:10810/
+Connections=1
+TlsPskFile=/etc/nbd-clientd/keys'
+}
+
+# systemd ends it with SIGABRT; after that there is no trap any more.
+restarts_when_an_io_thread_is_stuck() {
+	local before
+	before=$(machine_run systemctl show -p NRestarts --value nbd-clientd)
+	add_a_trap && machine_run systemctl reload nbd-clientd || return 1
+	wait_for 20 "an I/O thread is stuck" \
+		machine_run sh -c 'journalctl -u nbd-clientd -o cat |
+			grep "an I/O thread does not answer"' || return 1
+	rm "$machine_root/etc/nbd-clientd/volumes.d/trap.conf"
+	wait_for 20 "the watchdog has restarted it" \
+		property_is nbd-clientd.service NRestarts "^$((before + 1))\$" &&
+		wait_for 20 "it is active again" \
+			machine_run systemctl is-active nbd-clientd
+}
+
 examples_are_good() {
 	machine_run sh -ec '
 		mkdir -p /tmp/examples/volumes.d
@@ -190,6 +255,17 @@ check "after a reload the new volume is there" \
 check "an administrator may reload" \
 	machine_run_as carol nbdctl daemon reload
 
+check "a verified copy goes on while the service is restarted" \
+	copy_goes_on_through_restarts
+check "a connection in the journal has an id, and fields to search for" \
+	journal_has 5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
+	NBD_ENDPOINT='^nbd://127.0.0.1/$' NBD_CONNECTION='^[1-9][0-9]*$' \
+	PRIORITY='^6$' MESSAGE='connected'
+check "so has a reload" \
+	journal_has 3d70c9f4e81b4b6fa25e90d7c3618ab2 MESSAGE='1 volumes added'
+check "so has a drain" \
+	journal_has e4b8a2136f9d4c75b01d58c7f2903e6d MESSAGE='draining'
+
 check "it is confined to 1.5 or better" is_well_confined
 check "stopping it succeeds" machine_run systemctl stop nbd-clientd.service
 check "it ended well" property_is nbd-clientd.service Result '^success$'
@@ -207,6 +283,9 @@ check "it restarts with another watchdog" be_impatient
 check "it feeds the watchdog" wait_for 10 "it has" watchdog_was_fed
 check "if it hangs, the watchdog restarts it" restarts_when_it_hangs
 check "and it serves again" round_trip tcp
+check "if an I/O thread is stuck, the watchdog restarts it" \
+	restarts_when_an_io_thread_is_stuck
+check "and it serves then, too" round_trip tcp
 
 check "the example files are good" examples_are_good
 echo garbage >"$machine_root/etc/nbd-clientd/conf.d/10-bad.conf"
