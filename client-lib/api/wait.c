@@ -39,7 +39,7 @@ notify(struct nbd_handle *h, unsigned direction, short revents)
 	/* A hang-up is read as the end of the stream. Who waits for a
 	 * connection to be made learns of its failure by writing. */
 	if (reads && revents & (POLLIN | POLLHUP))
-		return engine_notify_read(h);
+		return engine_notify_read_one(h);
 	if (revents & POLLOUT || (!reads && revents & (POLLHUP | POLLERR)))
 		return engine_notify_write(h);
 	return fail(ENOTCONN, "server closed socket unexpectedly");
@@ -66,6 +66,8 @@ wait_once(struct nbd_handle *h, int fd, int timeout)
 	unsigned direction;
 	int n;
 
+	if (engine_has_more(h))
+		return engine_notify_read_one(h) < 0 ? -1 : 1;
 	if (engine_flush(h) < 0)
 		return -1;
 	direction = engine_direction(h);

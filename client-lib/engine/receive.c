@@ -334,10 +334,23 @@ take_skip(struct nbd_handle *h)
 	return receive->remaining > 0 ? STEP_BLOCKED : chunk_end(h);
 }
 
-/* Handles what is buffered: BLOCKED when the rest is no whole piece. */
-static enum step
-take_buffered(struct nbd_handle *h)
+/* One command is complete and this run is to stop there. What it leaves, the
+ * descriptor does not tell of. */
+static bool
+interrupt(struct nbd_handle *h)
 {
+	h->receive.is_interrupted = receive_buffered(&h->receive) > 0 ||
+				    stream_has_pending(h->stream);
+	return true;
+}
+
+/* Handles what is buffered: BLOCKED when the rest is no whole piece, or when
+ * *IS_ENOUGH. */
+static enum step
+take_buffered(struct nbd_handle *h, bool *is_enough)
+{
+	int n_in_flight = h->n_in_flight;
+
 	for (;;) {
 		enum step step = STEP_BLOCKED;
 
@@ -360,6 +373,10 @@ take_buffered(struct nbd_handle *h)
 		}
 		if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
 			return step;
+		if (h->receive.one_at_a_time && h->n_in_flight < n_in_flight) {
+			*is_enough = interrupt(h);
+			return STEP_BLOCKED;
+		}
 	}
 }
 
@@ -367,13 +384,15 @@ enum step
 receive_run(struct nbd_handle *h)
 {
 	enum step filled = STEP_AGAIN;
+	bool is_enough = false;
 
+	h->receive.is_interrupted = false;
 	/* Bytes may be left from the handshake. */
 	for (;;) {
 		size_t n;
-		enum step step = take_buffered(h);
+		enum step step = take_buffered(h, &is_enough);
 
-		if (step != STEP_BLOCKED || filled != STEP_AGAIN)
+		if (step != STEP_BLOCKED || filled != STEP_AGAIN || is_enough)
 			return step;
 		filled = fill(h, &n);
 		if (filled == STEP_FAILED || h->state != STATE_TRANSFER)

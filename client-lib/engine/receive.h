@@ -43,6 +43,8 @@ struct receive {
 	uint32_t n_strays;       /* replies that belong to no command */
 	bool said_simple;        /* the server's habit is in the log */
 	bool heard_last_words;   /* nonsense after the disconnect */
+	bool one_at_a_time;      /* stop when a command is complete */
+	bool is_interrupted;     /* stopped so, and more is at hand */
 
 	uint8_t *target; /* of RECEIVE_DATA: where the next byte goes */
 	uint64_t data_offset;
@@ -75,6 +77,7 @@ receive_buffered(const struct receive *receive)
 	return receive->end - receive->begin;
 }
 
-/* Handles every reply that has arrived. BLOCKED, FAILED, or AGAIN if the
- * state of the connection changed. */
+/* Handles every reply that has arrived, or with one_at_a_time no more than
+ * completes one command. BLOCKED, FAILED, or AGAIN if the state of the
+ * connection changed. */
 enum step receive_run(struct nbd_handle *h);

@@ -61,6 +61,9 @@ run_transfer(struct nbd_handle *h)
 
 	if (step == STEP_FAILED || h->state != STATE_TRANSFER)
 		return step;
+	/* The replies that remain may bring requests company. */
+	if (h->receive.is_interrupted)
+		return STEP_BLOCKED;
 	return transmit_run(h);
 }
 
@@ -105,6 +108,23 @@ engine_notify_read(struct nbd_handle *h)
 	return engine_run(h);
 }
 
+int
+engine_notify_read_one(struct nbd_handle *h)
+{
+	int result;
+
+	h->receive.one_at_a_time = true;
+	result = engine_notify_read(h);
+	h->receive.one_at_a_time = false;
+	return result;
+}
+
+bool
+engine_has_more(const struct nbd_handle *h)
+{
+	return h->state == STATE_TRANSFER && h->receive.is_interrupted;
+}
+
 /* What to poll for so that the stream can be read. */
 static unsigned
 direction_of_reading(const struct nbd_handle *h)
@@ -127,7 +147,7 @@ engine_notify_write(struct nbd_handle *h)
 		return engine_run(h);
 	case WANTS_TRANSFER:
 		h->transmit.is_blocked = false;
-		return engine_flush(h);
+		return engine_has_more(h) ? engine_run(h) : engine_flush(h);
 	case WANTS_READ:
 		if (direction_of_reading(h) & LIBNBD_AIO_DIRECTION_WRITE)
 			return engine_run(h);
@@ -158,7 +178,7 @@ engine_direction(const struct nbd_handle *h)
 		return LIBNBD_AIO_DIRECTION_WRITE;
 	case WANTS_TRANSFER:
 		return direction_of_reading(h) |
-		       (transmit_has_work(&h->transmit)
+		       (transmit_has_work(&h->transmit) || engine_has_more(h)
 				? LIBNBD_AIO_DIRECTION_WRITE
 				: 0);
 	}

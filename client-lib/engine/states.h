@@ -78,6 +78,16 @@ int engine_refuse_event(const struct nbd_handle *h, enum event event);
 int engine_notify_read(struct nbd_handle *h);
 int engine_notify_write(struct nbd_handle *h);
 
+/*
+ * Like engine_notify_read(), but completes one command at most. Programs that
+ * poll in one thread and count their commands in another (nbdfuse) depend on
+ * nbd_poll() returning after each. When replies remain that the descriptor does
+ * not tell of, engine_has_more() is true and the direction has WRITE in it, so
+ * that an event loop comes back for them.
+ */
+int engine_notify_read_one(struct nbd_handle *h);
+bool engine_has_more(const struct nbd_handle *h);
+
 /* Sends requests that wait for company, as far as the socket takes them.
  * nbd_poll() calls it before it waits. 0 or -1 like engine_run(). */
 int engine_flush(struct nbd_handle *h);

@@ -344,6 +344,39 @@ endless_words_after_the_disconnect_kill(void **state)
 	assert_int_equal(peer_state(peer), PUBLIC_DEAD);
 }
 
+/* Three replies are there at once; what is not taken the descriptor does not
+ * tell of, so the direction must. */
+static void
+whoever_wants_gets_one_completion_at_a_time(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcomes = peer_outcomes(peer, 3);
+	const unsigned both = LIBNBD_AIO_DIRECTION_BOTH;
+
+	peer_get_ready(peer, true);
+	for (int i = 0; i < 3; i++)
+		peer_put_simple(peer, 0, flush(peer, &outcomes[i]));
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(write(peer->fd, peer->words, peer->n_words),
+			 peer->n_words);
+
+	assert_int_equal(engine_notify_read_one(peer->h), 0);
+	assert_int_equal(outcomes[0].n_calls, 1);
+	assert_int_equal(outcomes[1].n_calls, 0);
+	assert_true(engine_has_more(peer->h));
+	assert_int_equal(engine_direction(peer->h), both);
+
+	assert_int_equal(engine_notify_read_one(peer->h), 0);
+	assert_int_equal(outcomes[1].n_calls, 1);
+	assert_int_equal(outcomes[2].n_calls, 0);
+
+	/* An event loop takes over, and sees that it can write. */
+	assert_int_equal(engine_notify_write(peer->h), 0);
+	assert_int_equal(outcomes[2].n_calls, 1);
+	assert_false(engine_has_more(peer->h));
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_READ);
+}
+
 int
 main(void)
 {
@@ -363,6 +396,7 @@ main(void)
 		PEER_TEST(a_server_that_shuts_down_is_left_in_order),
 		PEER_TEST(what_follows_the_disconnect_is_ignored),
 		PEER_TEST(endless_words_after_the_disconnect_kill),
+		PEER_TEST(whoever_wants_gets_one_completion_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
