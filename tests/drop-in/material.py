@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a scenario needs beside a server: a disk image, and for TLS the
-certificates or the key. Some programs only take certificates from a user's
-home, and not from root's: what they may need belongs to OTHER_USER then."""
+certificates or the key."""
 
 import os
 import random
@@ -13,8 +12,6 @@ MiB = 1024 * 1024
 IMAGE_SIZE = 6 * MiB + 4096
 PIECES = ((0, 200_000), (2 * MiB, 4096), (3 * MiB - 512, 300_000),
           (IMAGE_SIZE - 4096, 4096))
-# nobody, on any Debian.
-OTHER_USER = 65534
 
 COMMON = "expiration_days = 2\n"
 AUTHORITY = COMMON + "cn = Drop-in CA\nca\ncert_signing_key\n"
@@ -73,15 +70,6 @@ def make_image(path):
             file.write(dice.randbytes(length))
 
 
-def give_away(top):
-    """Lets OTHER_USER have a directory and all that is in it."""
-    if os.geteuid() != 0:
-        return
-    for where, _, names in os.walk(top):
-        for path in (where, *(f"{where}/{name}" for name in names)):
-            os.chown(path, OTHER_USER, OTHER_USER)
-
-
 def make(work, channel):
     material = f"{work}/material"
     os.mkdir(material)
@@ -89,6 +77,5 @@ def make(work, channel):
     if channel.name == "certificate":
         make_certificates(f"{material}/pki")
         make_home(material)
-        give_away(f"{material}/home")
     elif channel.name == "psk":
         make_key(f"{material}/psk")

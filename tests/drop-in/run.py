@@ -114,6 +114,14 @@ def normalised(text, places):
     return re.sub(r"(127\.0\.0\.1:|localhost:|port=)\d{4,5}\b", r"\1PORT", text)
 
 
+def unmount(place):
+    """Also what nbdfuse left behind when it was killed, which cannot even be
+    looked at."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        if any(line.split()[1] == place for line in mounts):
+            subprocess.run(["fusermount3", "-u", "-z", place], check=True)
+
+
 class Run:
     """One scenario in a directory of its own, always under the same path."""
 
@@ -161,22 +169,29 @@ class Run:
                              f"{library.path}")
         os.mkdir(work)
         shutil.copyfile(f"{self.work}/image", f"{work}/image")
-        material.give_away(work)
-        with open(f"{self.work}/output", "w+", errors="replace",
-                  encoding="utf-8") as output:
-            status = self.play(library, work, output)
-            output.seek(0)
-            text = output.read()
+        status = self.play(library, work)
+        said = {}
+        for name in ("output", "server-log"):
+            with open(f"{self.work}/{name}", errors="replace",
+                      encoding="utf-8") as file:
+                said[name] = file.read()
         shutil.rmtree(work)
-        return status, normalised(text, [(self.work, "WORK-DIR")])
+        if status != 0:
+            print(f"What the server said, with {library.name} library:\n"
+                  f"{said['server-log']}")
+        return status, normalised(said["output"], [(self.work, "WORK-DIR")])
 
-    def play(self, library, work, output):
-        """The exit status; nothing that was started is left running."""
-        with subprocess.Popen(self.command(work), cwd=work,
-                              env=self.environment(library, work),
-                              stdin=subprocess.DEVNULL, stdout=output,
-                              stderr=subprocess.STDOUT,
-                              start_new_session=True) as scenario:
+    def play(self, library, work):
+        """The exit status; nothing that was started is left running. What
+        the server says on standard error is kept apart: when it notices what
+        is its own affair."""
+        with (open(f"{self.work}/output", "w", encoding="utf-8") as output,
+              open(f"{self.work}/server-log", "w", encoding="utf-8") as log,
+              subprocess.Popen(self.command(work), cwd=work,
+                               env=self.environment(library, work),
+                               stdin=subprocess.DEVNULL, stdout=output,
+                               stderr=log,
+                               start_new_session=True) as scenario):
             try:
                 return scenario.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
@@ -185,9 +200,7 @@ class Run:
                 # Who is left is in the session that we gave it.
                 subprocess.run(["pkill", "-KILL", "-s", str(scenario.pid)],
                                check=False)
-                if os.path.ismount(f"{work}/mount"):
-                    subprocess.run(["fusermount3", "-u", f"{work}/mount"],
-                                   check=True)
+                unmount(f"{work}/mount")
 
 
 def compare(control, ours):

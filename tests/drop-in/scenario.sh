@@ -2,6 +2,7 @@
 # Words for the scenarios in consumers/, and the URI of the server beside which
 # with-server runs this. Usage: scenario.sh CONSUMER-SCRIPT
 set -eu
+exec 2>&1
 
 # on WORDS...: a command with the library on trial.
 on() {
@@ -23,7 +24,12 @@ same_data() {
 	sha256sum <"$2"
 }
 
-# not FAILING COMMAND...: what must not succeed.
+# succeed WORDS...: show what must not fail.
+succeed() {
+	show "$@"
+	[ "$status" -eq 0 ] || fail "$*"
+}
+
 fail() {
 	echo "wrong: $*"
 	exit 1
@@ -54,13 +60,15 @@ wrong_uri=$(uri_with no-such-export "$query")
 export uri bare_uri wrong_uri
 
 # as_user WORDS...: what takes certificates only from the user's home must not
-# be root.
+# be root; it keeps root's rights to files and mounts.
 as_user() {
 	if [ "$channel" != certificate ]; then
 		on "$@"
 	elif [ "$(id -u)" -eq 0 ]; then
 		on env HOME="$material/home" setpriv --reuid=65534 \
-			--regid=65534 --clear-groups "$@"
+			--regid=65534 --clear-groups \
+			--inh-caps=+dac_override,+sys_admin \
+			--ambient-caps=+dac_override,+sys_admin "$@"
 	else
 		on env HOME="$material/home" "$@"
 	fi

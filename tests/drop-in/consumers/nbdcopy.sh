@@ -49,5 +49,4 @@ if [ "$channel" = plain ]; then
 	show nbdcopy -- [ qemu-nbd -f raw "$reference" ] copy
 	same_data "$reference" copy
 	show nbdcopy -- other [ nbdkit --readonly memory 8M ]
-	show nbdcopy -- other [ nbdkit no-such-plugin ]
 fi

@@ -50,7 +50,7 @@ proxy $named shared=true -- "$look && $read_all &&
 
 # The client's export name goes through, and so does the list.
 proxy $where dynamic-export=true -- "$alone nbdinfo --list \"\$uri\" |
-	grep -v '^protocol\|uri:'"
+	grep -v '^protocol\|uri:' || echo no list"
 proxy $where dynamic-export=true -- "$alone nbdinfo --size \
 	\"nbd+unix:///$export?socket=\$unixsocket\""
 proxy $where dynamic-export=true -- "$alone nbdinfo --size \
@@ -81,5 +81,5 @@ if [ "$channel" = plain ]; then
 	late=$!
 	wait "$client"
 	kill "$late" "$reader"
-	wait "$late" "$reader" || true
+	wait "$late" "$reader" 2>/dev/null || true
 fi
