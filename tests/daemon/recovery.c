@@ -162,7 +162,7 @@ stop_for_a_while(void *user)
 	struct fixture *f = user;
 	char command[64];
 
-	process_signal(f->server.pid, SIGSTOP);
+	process_stop(f->server.pid);
 	snprintf(command, sizeof(command), "sleep 0.5; kill -CONT -%d",
 		 f->server.pid);
 	process_start((const char *[]){ "sh", "-c", command, NULL }, -1);
@@ -241,7 +241,7 @@ a_hanging_server_is_left_at_the_deadline_of_the_request(void **state)
 
 	(void)state;
 	set_up(&f, "");
-	process_signal(f.server.pid, SIGSTOP);
+	process_stop(f.server.pid);
 	began = milliseconds();
 	ask(&f, READ, 300, &answer);
 	assert_true(answer.has_failed);
@@ -296,7 +296,7 @@ a_hung_connection_is_given_up_and_another_one_made(void **state)
 	(void)state;
 	set_up(&f, "RequestTimeout=500ms\nConnectTimeout=500ms\n");
 	hung = f.server.pid;
-	process_signal(hung, SIGSTOP);
+	process_stop(hung);
 	/* Its successor at the same address answers. */
 	f.server.pid = 0;
 	reborn_restart(&f.server);

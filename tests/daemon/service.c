@@ -255,7 +255,7 @@ what_does_not_finish_in_time_is_cancelled(void **state)
 	set_up(&f, "nbdkit --foreground memory 1M", "DrainTimeout=300ms\n");
 	channel = channel_open(f.client, "disk", 30000, &error);
 	assert_non_null(channel);
-	process_signal(f.server.pid, SIGSTOP);
+	process_stop(f.server.pid);
 	channel_submit(channel, &request);
 	await_busy(&f, channel);
 	process_signal(f.daemon.pid, SIGTERM);
@@ -289,7 +289,7 @@ a_second_sigterm_leaves_at_once(void **state)
 	set_up(&f, "nbdkit --foreground memory 1M", "DrainTimeout=10min\n");
 	channel = channel_open(f.client, "disk", 30000, &error);
 	assert_non_null(channel);
-	process_signal(f.server.pid, SIGSTOP);
+	process_stop(f.server.pid);
 	channel_submit(channel, &request);
 	await_busy(&f, channel);
 	process_signal(f.daemon.pid, SIGTERM);

@@ -212,6 +212,63 @@ write_buffers_are_dumped_and_cut(void **state)
 	assert_null(strstr(log.text, "0200: "));
 }
 
+/* What is written to standard error while BODY runs, as TEXT. */
+static void
+capture(void (*body)(void), char *text, size_t size)
+{
+	int pipe_fds[2];
+	int saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	dup2(pipe_fds[1], STDERR_FILENO);
+	body();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(pipe_fds[1]);
+	n = read(pipe_fds[0], text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(pipe_fds[0]);
+}
+
+static void
+debug_a_named_handle(void)
+{
+	struct nbd_handle *h;
+	struct trace_log log = { "" };
+	nbd_debug_callback debug = { append_trace, &log, NULL };
+
+	setenv("LIBNBD_DEBUG", "1", 1);
+	h = nbd_create();
+	unsetenv("LIBNBD_DEBUG");
+	assert_int_equal(nbd_get_debug(h), 1);
+	assert_int_equal(nbd_set_handle_name(h, "my disk"), 0);
+	assert_int_equal(nbd_get_opt_mode(h), 0);
+	/* With a callback nothing is written, without it again. */
+	assert_int_equal(nbd_set_debug_callback(h, debug), 0);
+	assert_int_equal(nbd_get_full_info(h), 0);
+	assert_int_equal(nbd_clear_debug_callback(h), 0);
+	assert_int_equal(nbd_set_debug(h, false), 0);
+	assert_int_equal(nbd_get_debug(h), 0);
+	nbd_close(h);
+	assert_traced(&log, "nbd_get_full_info: leave: ret=0");
+}
+
+static void
+debug_lines_name_the_handle(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	capture(debug_a_named_handle, text, sizeof(text));
+	assert_non_null(strstr(text, "nbd_create: allocated the handle ("));
+	assert_non_null(strstr(text, "libnbd: debug: my disk: "
+				     "nbd_get_opt_mode: enter:\n"));
+	assert_null(strstr(text, "nbd_get_full_info"));
+	assert_non_null(strstr(text, "nbd_set_debug: enter: debug=false\n"));
+	assert_null(strstr(text, "closing handle"));
+}
+
 /* What a completion callback saw of the lock-free readers. */
 struct inner {
 	struct nbd_handle *same;
@@ -289,6 +346,7 @@ main(void)
 		cmocka_unit_test(success_does_not_clear_the_error),
 		cmocka_unit_test(calls_are_traced),
 		cmocka_unit_test(write_buffers_are_dumped_and_cut),
+		cmocka_unit_test(debug_lines_name_the_handle),
 		cmocka_unit_test(callbacks_may_use_other_handles),
 		cmocka_unit_test(states_are_seen_without_the_lock),
 	};

@@ -196,18 +196,6 @@ structured_replies_can_be_asked_for_by_hand(void **state)
 }
 
 static void
-what_is_not_built_in_says_so(void **state)
-{
-	CLEANUP_HANDLE struct nbd_handle *h = negotiating();
-
-	(void)state;
-	if (!nbd_supports_tls(h))
-		assert_fails_with(nbd_opt_starttls(h), ENOTSUP, "TLS");
-	assert_int_equal(nbd_get_tls_negotiated(h), 0);
-	assert_int_equal(nbd_aio_is_negotiating(h), 1);
-}
-
-static void
 abort_closes(void **state)
 {
 	CLEANUP_HANDLE struct nbd_handle *h = negotiating();
@@ -247,7 +235,6 @@ main(void)
 		cmocka_unit_test(meta_contexts_are_listed_and_set),
 		cmocka_unit_test(set_meta_context_uses_those_added),
 		cmocka_unit_test(structured_replies_can_be_asked_for_by_hand),
-		cmocka_unit_test(what_is_not_built_in_says_so),
 		cmocka_unit_test(abort_closes),
 		cmocka_unit_test(handshake_flags_are_those_agreed_on),
 	};
