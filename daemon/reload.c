@@ -83,6 +83,47 @@ warn_of_restart(struct service *service,
 	configuration_unref(old);
 }
 
+/* The new listener of metrics, if another one is wanted; nothing is wanted, or
+ * the same: NULL. False: it cannot be had, and FAILURE says why. */
+static bool
+open_metrics(struct service *service, const struct daemon_settings *old,
+	     const struct daemon_settings *settings,
+	     struct metrics_listener **opened, struct failure *failure)
+{
+	CLEANUP_FREE char *why = NULL;
+
+	*opened = NULL;
+	if (!settings->metrics_listen ||
+	    same_text(old->metrics_listen, settings->metrics_listen))
+		return true;
+	*opened = metrics_listener_new(service->daemon,
+				       settings->metrics_listen, &why);
+	if (!*opened)
+		failure_set(failure, EADDRNOTAVAIL, FAILURE_INVALID,
+			    "nothing has changed: %s",
+			    why ? why : "out of memory");
+	return *opened;
+}
+
+/* Before the rest is applied, because it can fail. */
+static bool
+change_metrics(struct service *service, const struct configuration *new,
+	       struct failure *failure)
+{
+	struct configuration *old = daemon_configuration(service->daemon);
+	struct metrics_listener *opened;
+	bool is_well = open_metrics(service, &old->daemon, &new->daemon,
+				    &opened, failure);
+
+	if (is_well && !same_text(old->daemon.metrics_listen,
+				  new->daemon.metrics_listen)) {
+		metrics_listener_free(service->metrics);
+		service->metrics = opened;
+	}
+	configuration_unref(old);
+	return is_well;
+}
+
 static void
 apply(struct service *service, struct configuration *configuration,
       struct reload_result *result, struct failure *failure)
@@ -90,6 +131,8 @@ apply(struct service *service, struct configuration *configuration,
 	static const struct log_subject about = { .event = LOG_EVENT_RELOADED };
 	int r;
 
+	if (!change_metrics(service, configuration, failure))
+		return;
 	warn_of_restart(service, configuration);
 	r = daemon_apply(service->daemon, configuration, result);
 	if (r < 0)

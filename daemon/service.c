@@ -298,6 +298,20 @@ start_listening(struct service *service, const char *path)
 }
 
 static int
+start_metrics(struct service *service, const char *address)
+{
+	CLEANUP_FREE char *why = NULL;
+
+	if (!address)
+		return 0;
+	service->metrics = metrics_listener_new(service->daemon, address, &why);
+	if (service->metrics)
+		return 0;
+	log_error("%s", why ? why : "out of memory");
+	return -EADDRNOTAVAIL;
+}
+
+static int
 start(struct service *service, struct configuration *configuration)
 {
 	int r = sd_event_default(&service->event);
@@ -320,6 +334,9 @@ start(struct service *service, struct configuration *configuration)
 	if (r < 0)
 		return r;
 	r = start_core(service, configuration);
+	if (r >= 0)
+		r = start_metrics(service,
+				  configuration->daemon.metrics_listen);
 	return r < 0 ? r : add_timers(service);
 }
 
@@ -328,6 +345,7 @@ static void
 stop(struct service *service)
 {
 	listener_free(service->listener);
+	metrics_listener_free(service->metrics);
 	rpc_server_free(service->rpc);
 	if (service->daemon && !service->is_drained)
 		daemon_drain(service->daemon, 0, NULL, NULL);

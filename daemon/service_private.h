@@ -10,6 +10,7 @@
 #include "common/list.h"
 #include "daemon/core/daemon.h"
 #include "daemon/listener.h"
+#include "daemon/metrics_listener.h"
 #include "daemon/options.h"
 
 struct rpc_server;
@@ -20,6 +21,8 @@ struct service {
 	struct daemon *daemon;
 	struct rpc_server *rpc;
 	struct listener *listener;
+	/* NULL: nobody wants metrics over HTTP. */
+	struct metrics_listener *metrics;
 	sd_event_source *drain_timer;
 	uint64_t watchdog_us;
 	bool is_draining;

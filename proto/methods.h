@@ -85,6 +85,24 @@ enum rpc_kind {
 	X(ADMIN_DRAIN, "nbdclientd.v1.Admin", "Drain",                         \
 	  UNARY, nbdclientd__v1__drain_request,                                \
 	  nbdclientd__v1__drain_response)                                      \
+	X(ADMIN_GET_METRICS, "nbdclientd.v1.Admin", "GetMetrics",              \
+	  UNARY, nbdclientd__v1__get_metrics_request,                          \
+	  nbdclientd__v1__get_metrics_response)                                \
+	X(ADMIN_GET_STATS, "nbdclientd.v1.Admin", "GetStats",                  \
+	  UNARY, nbdclientd__v1__get_stats_request,                            \
+	  nbdclientd__v1__get_stats_response)                                  \
+	X(ADMIN_EVENTS, "nbdclientd.v1.Admin", "Events",                       \
+	  SERVER_STREAM, nbdclientd__v1__events_request,                       \
+	  nbdclientd__v1__event)                                               \
+	X(ADMIN_KILL_CONNECTION, "nbdclientd.v1.Admin", "KillConnection",      \
+	  UNARY, nbdclientd__v1__kill_connection_request,                      \
+	  nbdclientd__v1__kill_connection_response)                            \
+	X(ADMIN_KILL_CLIENT, "nbdclientd.v1.Admin", "KillClient",              \
+	  UNARY, nbdclientd__v1__kill_client_request,                          \
+	  nbdclientd__v1__kill_client_response)                                \
+	X(ADMIN_SET_LOG_LEVEL, "nbdclientd.v1.Admin", "SetLogLevel",           \
+	  UNARY, nbdclientd__v1__set_log_level_request,                        \
+	  nbdclientd__v1__set_log_level_response)                              \
 	X(HEALTH_CHECK, "grpc.health.v1.Health", "Check",                      \
 	  UNARY, grpc__health__v1__health_check_request,                       \
 	  grpc__health__v1__health_check_response)                             \

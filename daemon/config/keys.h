@@ -38,6 +38,7 @@
 	X(MaxSessionsPerUser,       number,     max_sessions_of_user, 0,     10000,     "64")   \
 	X(MaxRequestsPerUser,       number,     max_requests_of_user, 1,     10000000,  "16384") \
 	X(MaxBytesPerUser,          size,       max_bytes_of_user,    MIB,   1024 * GIB, "1G")  \
+	X(MetricsListen,            loopback,   metrics_listen,       0,     0,         "")     \
 	X(MaxMessage,               size,       max_message,          64 * KIB, 64 * MIB, "4M")
 
 #define VOLUME_KEYS(X)                                                                \

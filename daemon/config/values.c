@@ -227,20 +227,30 @@ value_parse_path(const struct value *value, void *member)
 	return value_parse_text(value, member);
 }
 
+static const struct choice log_levels[] = {
+	{ "error", LOG_ERR },     { "warning", LOG_WARNING },
+	{ "notice", LOG_NOTICE }, { "info", LOG_INFO },
+	{ "debug", LOG_DEBUG },   { NULL, 0 },
+};
+
 int
 value_parse_log_level(const struct value *value, void *member)
 {
-	static const struct choice choices[] = {
-		{ "error", LOG_ERR },     { "warning", LOG_WARNING },
-		{ "notice", LOG_NOTICE }, { "info", LOG_INFO },
-		{ "debug", LOG_DEBUG },   { NULL, 0 },
-	};
-	int number = choose(value, value->text, choices);
+	int number = choose(value, value->text, log_levels);
 
 	if (number < 0)
 		return -EINVAL;
 	*(int *)member = number;
 	return 0;
+}
+
+const char *
+value_log_level_name(int level)
+{
+	for (const struct choice *choice = log_levels; choice->name; choice++)
+		if (choice->number == level)
+			return choice->name;
+	return "unknown";
 }
 
 int

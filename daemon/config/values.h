@@ -47,6 +47,8 @@ int value_parse_transports(const struct value *value,
 int value_parse_log_level(const struct value *value, void *member); /* int */
 int value_parse_unflushed(const struct value *value,
 			  void *member); /* unflushed_policy */
+/* What value_parse_log_level() takes for LEVEL. */
+const char *value_log_level_name(int level);
 /* char *; HOST:PORT of the loopback interface, or empty: NULL */
 int value_parse_loopback(const struct value *value, void *member);
 int value_parse_tls(const struct value *value, void *member); /* tls_policy */

@@ -175,6 +175,7 @@ describe(const struct client *client, uint64_t now,
 		.calls = client->calls,
 		.requests_in_flight = client->requests_in_flight,
 		.ad_hoc_volumes = client->ad_hoc_volumes,
+		.sessions = client->sessions,
 	};
 }
 
@@ -195,6 +196,22 @@ clients_describe(struct daemon *daemon,
 		describe(container_of(link, struct client, link), now,
 			 &(*descriptions)[i++]);
 	return 0;
+}
+
+bool
+client_ask_to_close(struct daemon *daemon, uint64_t id)
+{
+	SCOPED_LOCK(&daemon->lock);
+
+	list_for_each(link, &daemon->clients) {
+		struct client *client = container_of(link, struct client, link);
+
+		if (client->id != id)
+			continue;
+		client->must_close = true;
+		return true;
+	}
+	return false;
 }
 
 unsigned

@@ -65,6 +65,8 @@ struct client {
 	struct list link;
 	atomic_uint references;
 	atomic_bool is_gone;
+	/* Somebody wants its connection closed. */
+	atomic_bool must_close;
 };
 
 /* A new client with a reference for the caller, or NULL: errno ENOMEM, or
@@ -96,9 +98,12 @@ struct client_description {
 	unsigned calls;
 	unsigned requests_in_flight;
 	unsigned ad_hoc_volumes;
+	unsigned sessions;
 };
 
 /* 0 or -ENOMEM. The caller frees *DESCRIPTIONS. In order of id. */
 int clients_describe(struct daemon *daemon,
 		     struct client_description **descriptions, size_t *n);
+/* Sets must_close of the client numbered ID; false: there is none. */
+bool client_ask_to_close(struct daemon *daemon, uint64_t id);
 unsigned clients_count(struct daemon *daemon);

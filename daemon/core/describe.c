@@ -175,6 +175,8 @@ describe_list(const struct volume *volume, const struct list *connections,
 		added->in_flight = connection->in_flight;
 		added->bytes_sent = connection->bytes_sent;
 		added->bytes_received = connection->bytes_received;
+		added->round_trip_ns = connection->round_trip;
+		added->answer_ns = connection->answer_time;
 	}
 	return 0;
 }

@@ -225,6 +225,7 @@ events_watch(struct events *events, struct events_watcher *watcher)
 	SCOPED_LOCK(&events->watch_lock);
 
 	list_append(&events->watchers, &watcher->link);
+	watcher->on_event(watcher);
 }
 
 void

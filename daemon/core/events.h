@@ -64,9 +64,9 @@ int events_read_token(struct events *events, const char *token,
 /* "connected" */
 const char *event_name(enum log_event kind);
 
-/* ON_EVENT is called when there is a new event, on the thread that logs it and
- * perhaps under its locks, until events_unwatch() has returned. It may read
- * events but not watch or unwatch. */
+/* ON_EVENT is called from within events_watch(), and then when there is a new
+ * event, on the thread that logs it, until events_unwatch() has returned; never
+ * twice at the same time. It may read events but not watch or unwatch. */
 struct events_watcher {
 	void (*on_event)(struct events_watcher *watcher);
 	struct list link;

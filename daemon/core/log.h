@@ -12,7 +12,8 @@
 /*
  * X(symbol, name, MESSAGE_ID=): the events that an operator may want to be told
  * of. A line about one also enters the stream of events (events.h), whatever
- * the level, so this is the one place where a new kind is added.
+ * the level, so this is the one place where a new kind is added. It is written
+ * with no lock held.
  */
 /* clang-format off */
 #define LOG_EVENTS(X)                                                         \
@@ -51,8 +52,9 @@ void log_open(void);
 void log_set_level(int level);
 int log_level(void);
 
-/* Who else is told of events: ON_EVENT with USER, on the thread that logs, and
- * perhaps under its locks. NULL: nobody. Not while others log. */
+/* Who else is told of events: ON_EVENT with USER, on the thread that logs, which
+ * holds no lock of the daemon or of a volume then. NULL: nobody. Not while
+ * others log. */
 void log_set_sink(void (*on_event)(void *user,
 				   const struct log_subject *subject,
 				   const char *message),

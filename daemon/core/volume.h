@@ -86,6 +86,7 @@ struct volume *volume_ref(struct volume *volume);
 void volume_unref(struct volume *volume);
 
 const char *volume_name(const struct volume *volume);
+enum volume_state volume_state(const struct volume *volume);
 
 /* Checks, queues and carries out REQUEST; its on_done tells the outcome. The
  * request keeps the volume alive. */
@@ -160,6 +161,10 @@ struct connection_description {
 	uint64_t bytes_sent;
 	uint64_t bytes_received;
 	uint64_t retry_in_ns;
+	/* As the kernel measures it for TCP, else 0; and until commands are
+	 * answered. */
+	uint64_t round_trip_ns;
+	uint64_t answer_ns;
 };
 
 /* Adds the volume's connections to the array *DESCRIPTIONS of *N elements

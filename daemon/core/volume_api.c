@@ -81,6 +81,12 @@ volume_name(const struct volume *volume)
 	return volume->name;
 }
 
+enum volume_state
+volume_state(const struct volume *volume)
+{
+	return (enum volume_state)volume->state;
+}
+
 bool
 volume_may_write(struct volume *volume, const struct client *client)
 {

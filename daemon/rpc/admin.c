@@ -10,15 +10,17 @@
 #include "daemon/core/failure.h"
 #include "daemon/core/loop.h"
 #include "daemon/core/volume.h"
+#include "daemon/rpc/admin.h"
 #include "daemon/rpc/convert.h"
 #include "daemon/rpc/handlers.h"
 #include "nbdclientd/v1/admin.pb-c.h"
 #include "proto/codec_free.h"
 
+#define NS_PER_US 1000u
 #define NS_PER_MS 1000000u
 
-static void
-fail_without_memory(struct rpc_call *call)
+void
+admin_fail_without_memory(struct rpc_call *call)
 {
 	struct failure failure = { 0 };
 
@@ -28,9 +30,8 @@ fail_without_memory(struct rpc_call *call)
 	failure_done(&failure);
 }
 
-/* False: the call has been refused. */
-static bool
-is_allowed(struct rpc_call *call, const char *what)
+bool
+admin_is_allowed(struct rpc_call *call, const char *what)
 {
 	const struct client *client = rpc_call_client(call);
 	struct failure failure = { 0 };
@@ -58,7 +59,7 @@ on_get_status(struct rpc_call *call, grpc_byte_buffer *bytes)
 	if (!rpc_call_decode(call, bytes, &message))
 		return;
 	if (volume_messages_init(&volumes, daemon, rpc_call_client(call)) < 0) {
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 		return;
 	}
 	response.version = borrow_text(NBD_CLIENTD_VERSION);
@@ -110,6 +111,8 @@ fill_connection(Nbdclientd__V1__Connection *message,
 	message->bytes_sent = from->bytes_sent;
 	message->bytes_received = from->bytes_received;
 	message->retry_in_ms = from->retry_in_ns / NS_PER_MS;
+	message->round_trip_us = from->round_trip_ns / NS_PER_US;
+	message->answer_us = from->answer_ns / NS_PER_US;
 }
 
 static void
@@ -125,7 +128,7 @@ reply_with_connections(struct rpc_call *call,
 		n + 1, sizeof(*pointers));
 
 	if (!messages || !pointers) {
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -146,13 +149,13 @@ choose_volumes(struct rpc_call *call, const char *name,
 		if (volumes_list(rpc_call_daemon(call), rpc_call_client(call),
 				 volumes, n) == 0)
 			return true;
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 		return false;
 	}
 	*n = 1;
 	*volumes = calloc(1, sizeof(**volumes));
 	if (!*volumes) {
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 		return false;
 	}
 	(*volumes)[0] = rpc_call_find_volume(call, name);
@@ -172,14 +175,14 @@ on_list_connections(struct rpc_call *call, grpc_byte_buffer *bytes)
 	int error = 0;
 
 	if (!rpc_call_decode(call, bytes, &message) ||
-	    !is_allowed(call, "list connections") ||
+	    !admin_is_allowed(call, "list connections") ||
 	    !choose_volumes(call, message->volume, &volumes, &n_volumes))
 		return;
 	for (size_t i = 0; error == 0 && i < n_volumes; i++)
 		error = volume_describe_connections(volumes[i], &descriptions,
 						    &n);
 	if (error < 0)
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 	else
 		reply_with_connections(call, descriptions, n);
 	connection_descriptions_done(descriptions, n);
@@ -202,6 +205,7 @@ fill_client(Nbdclientd__V1__Client *message,
 	message->calls = from->calls;
 	message->in_flight = from->requests_in_flight;
 	message->ad_hoc_volumes = from->ad_hoc_volumes;
+	message->sessions = from->sessions;
 }
 
 static void
@@ -216,14 +220,14 @@ on_list_clients(struct rpc_call *call, grpc_byte_buffer *bytes)
 	size_t n = 0;
 
 	if (!rpc_call_decode(call, bytes, &message) ||
-	    !is_allowed(call, "list clients"))
+	    !admin_is_allowed(call, "list clients"))
 		return;
 	if (clients_describe(rpc_call_daemon(call), &descriptions, &n) == 0) {
 		messages = calloc(n + 1, sizeof(*messages));
 		pointers = calloc(n + 1, sizeof(*pointers));
 	}
 	if (!messages || !pointers) {
-		fail_without_memory(call);
+		admin_fail_without_memory(call);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -261,7 +265,7 @@ on_reload(struct rpc_call *call, grpc_byte_buffer *bytes)
 	CLEANUP_MESSAGE Nbdclientd__V1__ReloadRequest *message = NULL;
 
 	if (!rpc_call_decode(call, bytes, &message) ||
-	    !is_allowed(call, "reload the configuration"))
+	    !admin_is_allowed(call, "reload the configuration"))
 		return;
 	/* until on_reloaded */
 	rpc_call_ref(call);
@@ -276,7 +280,7 @@ on_drain_daemon(struct rpc_call *call, grpc_byte_buffer *bytes)
 		NBDCLIENTD__V1__DRAIN_RESPONSE__INIT;
 
 	if (!rpc_call_decode(call, bytes, &message) ||
-	    !is_allowed(call, "drain the daemon"))
+	    !admin_is_allowed(call, "drain the daemon"))
 		return;
 	daemon_request_drain(rpc_call_daemon(call));
 	rpc_call_reply(call, &response);

@@ -18,6 +18,7 @@
 
 #include "common/cleanup.h"
 #include "daemon/config/configuration.h"
+#include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/loop.h"
 #include "daemon/rpc/event.h"
@@ -234,16 +235,40 @@ on_timer(struct rpc_server *rpc)
 	for_each_peer(rpc, close_if_silent);
 }
 
+static void
+close_if_asked(struct rpc_peer *peer)
+{
+	if (peer->client && peer->client->must_close)
+		rpc_peer_close(peer);
+}
+
+bool
+rpc_server_close_client(struct rpc_server *rpc, uint64_t id)
+{
+	if (!client_ask_to_close(rpc->daemon, id))
+		return false;
+	eventfd_write(rpc->wake_fd, 1);
+	return true;
+}
+
+static void
+on_wake(struct rpc_server *rpc)
+{
+	eventfd_t count;
+
+	if (eventfd_read(rpc->wake_fd, &count) == 0)
+		for_each_peer(rpc, close_if_asked);
+}
+
 void
 rpc_server_dispatch(struct rpc_server *rpc)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	eventfd_t count;
 	int n = epoll_wait(rpc->epoll_fd, events, EVENTS_PER_TURN, 0);
 
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr == &rpc->wake_fd)
-			eventfd_read(rpc->wake_fd, &count);
+			on_wake(rpc);
 		else if (events[i].data.ptr != &rpc->timer_fd)
 			rpc_peer_close(events[i].data.ptr);
 	}

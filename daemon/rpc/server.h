@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct client_identity;
 struct daemon;
 struct rpc_server;
@@ -31,6 +34,10 @@ void rpc_server_dispatch(struct rpc_server *rpc);
  * the process that IDENTITY tells of. Main thread. */
 void rpc_server_accept(struct rpc_server *rpc, int fd,
 		       const struct client_identity *identity);
+
+/* Has the main thread close the connection of the client numbered ID; false:
+ * there is none. Any thread. */
+bool rpc_server_close_client(struct rpc_server *rpc, uint64_t id);
 
 /*
  * No new calls, and streams are asked to end. ON_DRAINED is called once, from

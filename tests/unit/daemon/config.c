@@ -72,6 +72,10 @@ static const struct bad_case bad_cases[] = {
 	{ false, "[Daemon]\nAdHocTransports=tcp pigeon\n",
 	  "test.conf:2: AdHocTransports=tcp pigeon: not one of tcp, unix, "
 	  "vsock\n" },
+	{ false, "[Daemon]\nMetricsListen=0.0.0.0:9809\n",
+	  "test.conf:2: MetricsListen=0.0.0.0:9809: not an address that only "
+	  "this machine can reach, with a port: 127.0.0.1:PORT or "
+	  "[::1]:PORT\n" },
 	{ false, "[Daemon]\nAdHocUsers=no-such-user\n",
 	  "test.conf:2: AdHocUsers=no-such-user: there is no user "
 	  "'no-such-user'; names of users, their numbers, and * for all are "
@@ -199,6 +203,7 @@ daemon_settings_are_read(void **state)
 				   "AdHocTransports=tcp vsock\n"
 				   "AdHocUsers=0 4711\n"
 				   "SlowRequest=1500ms\n"
+				   "MetricsListen=127.0.0.1:9809\n"
 				   "LogLevel=debug\n";
 	struct configuration *configuration = configuration_new();
 	struct daemon_settings *daemon = &configuration->daemon;
@@ -218,6 +223,7 @@ daemon_settings_are_read(void **state)
 	assert_int_equal(daemon->ad_hoc_users.n_ids, 2);
 	assert_int_equal(daemon->ad_hoc_users.ids[1], 4711);
 	assert_true(daemon->slow_request == NS_PER_S * 3 / 2);
+	assert_string_equal(daemon->metrics_listen, "127.0.0.1:9809");
 	assert_int_equal(daemon->log_level, LOG_DEBUG);
 	configuration_unref(configuration);
 }
