@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/list.h"
 #include "daemon/core/daemon.h"
+#include "daemon/core/events.h"
 #include "daemon/core/volume.h"
 #include "daemon/rpc/handlers.h"
 #include "grpc/health/v1/health.pb-c.h"
@@ -44,19 +45,6 @@ status_of_state(enum volume_state state)
 	return state == VOLUME_READY ? STATUS(SERVING) : STATUS(NOT_SERVING);
 }
 
-static serving_status
-volume_status(struct rpc_call *call, struct volume *volume)
-{
-	struct volume_description description;
-	serving_status status = STATUS(UNKNOWN);
-
-	if (volume_describe(volume, rpc_call_client(call), &description) < 0)
-		return status;
-	status = status_of_state(description.state);
-	volume_description_done(&description);
-	return status;
-}
-
 /* Check */
 
 static void
@@ -76,7 +64,7 @@ on_check(struct rpc_call *call, grpc_byte_buffer *bytes)
 
 		if (!volume)
 			return;
-		response.status = volume_status(call, volume);
+		response.status = status_of_state(volume_state(volume));
 		volume_unref(volume);
 	}
 	rpc_call_reply(call, &response);
@@ -87,13 +75,22 @@ const struct rpc_handler rpc_handler_HEALTH_CHECK = {
 	.on_message = on_check,
 };
 
-/* Watch */
+/*
+ * Watch. A name is followed, not a volume: when the volume closes, because a
+ * reload made it anew or removed it, the next one of that name is looked for
+ * whenever something has happened.
+ */
 
 struct health_watch {
 	struct rpc_call call;
-	/* NULL: a service, or nothing that is known. */
+	/* Of a volume; NULL: a service. */
+	char *name;
+	/* A reference, or NULL: there is none of that name. Only on_event()
+	 * changes it. */
 	struct volume *volume;
 	struct volume_watcher watcher;
+	struct events_watcher events_watcher;
+	atomic_bool is_closing;
 
 	/* Taken before the call's own lock. */
 	pthread_mutex_t lock;
@@ -142,11 +139,59 @@ set_status(struct health_watch *watch, serving_status status)
 	tell(watch);
 }
 
-/* On the volume's I/O thread. */
+/* On the volume's I/O thread, under the volume's lock. */
 static void
 on_change(struct volume_watcher *watcher, enum volume_state state)
 {
-	set_status(watcher->user, status_of_state(state));
+	struct health_watch *watch = watcher->user;
+
+	if (state == VOLUME_DRAINING)
+		watch->is_closing = true;
+	set_status(watch, status_of_state(state));
+}
+
+/* Watching begins before the first look, so that no change is missed, and that
+ * look is under the lock, so that a change is not told before it. VOLUME is
+ * taken. */
+static void
+watch_volume(struct health_watch *watch, struct volume *volume)
+{
+	if (watch->volume)
+		volume_unwatch(watch->volume, &watch->watcher);
+	volume_unref(watch->volume);
+	watch->volume = volume;
+	watch->is_closing = false;
+	volume_watch(volume, &watch->watcher);
+
+	SCOPED_LOCK(&watch->lock);
+	if (!watch->is_draining)
+		watch->status = status_of_state(volume_state(volume));
+	tell(watch);
+}
+
+/* Looks for the volume of the name, unless there is one already. */
+static void
+look(struct health_watch *watch)
+{
+	struct volume *found;
+
+	if (watch->volume && !watch->is_closing)
+		return;
+	found = volume_find(rpc_call_daemon(&watch->call), watch->name,
+			    rpc_call_client(&watch->call));
+	if (!found)
+		set_status(watch, STATUS(SERVICE_UNKNOWN));
+	else if (found == watch->volume)
+		volume_unref(found);
+	else
+		watch_volume(watch, found);
+}
+
+/* Something has happened, perhaps to a volume. */
+static void
+on_event(struct events_watcher *watcher)
+{
+	look(container_of(watcher, struct health_watch, events_watcher));
 }
 
 static void
@@ -155,10 +200,12 @@ on_start(struct rpc_call *call)
 	struct health_watch *watch = watch_of(call);
 
 	pthread_mutex_init(&watch->lock, NULL);
+	list_init(&watch->events_watcher.link);
+	watch->events_watcher.on_event = on_event;
+	watch->watcher.on_change = on_change;
+	watch->watcher.user = watch;
 }
 
-/* Watching begins before the first look, so that no change is missed. A name
- * that nobody knows stays unknown until the client asks again. */
 static void
 on_watch(struct rpc_call *call, grpc_byte_buffer *bytes)
 {
@@ -171,16 +218,15 @@ on_watch(struct rpc_call *call, grpc_byte_buffer *bytes)
 		set_status(watch, service_status(call));
 		return;
 	}
-	watch->volume = volume_find(rpc_call_daemon(call), message->service,
-				    rpc_call_client(call));
-	if (!watch->volume) {
-		set_status(watch, STATUS(SERVICE_UNKNOWN));
+	watch->name = strdup(message->service);
+	if (!watch->name) {
+		rpc_call_fail_with_code(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
+					"no memory to watch a volume");
 		return;
 	}
-	watch->watcher.on_change = on_change;
-	watch->watcher.user = watch;
-	volume_watch(watch->volume, &watch->watcher);
-	set_status(watch, volume_status(call, watch->volume));
+	/* Which also looks for the first time. */
+	events_watch(daemon_events(rpc_call_daemon(call)),
+		     &watch->events_watcher);
 }
 
 static void
@@ -210,6 +256,8 @@ on_end(struct rpc_call *call)
 {
 	struct health_watch *watch = watch_of(call);
 
+	events_unwatch(daemon_events(rpc_call_daemon(call)),
+		       &watch->events_watcher);
 	if (watch->volume)
 		volume_unwatch(watch->volume, &watch->watcher);
 }
@@ -220,6 +268,7 @@ on_free(struct rpc_call *call)
 	struct health_watch *watch = watch_of(call);
 
 	volume_unref(watch->volume);
+	free(watch->name);
 	pthread_mutex_destroy(&watch->lock);
 }
 

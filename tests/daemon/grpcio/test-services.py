@@ -46,6 +46,53 @@ class Health(DaemonTest):
         self.assertEqual(next(watch).status, self.status.SERVICE_UNKNOWN)
         watch.cancel()
 
+    def watch(self, service):
+        watch = self.health.Watch(
+            STUBS.health.HealthCheckRequest(service=service),
+            timeout=PATIENCE)
+        self.addCleanup(watch.cancel)
+        return watch
+
+    def reload_with(self, name, *lines):
+        """With the volume NAME of these lines, or without one."""
+        path = self.workdir.file("volumes.d", name + ".conf")
+        if lines:
+            with open(path, "w", encoding="utf-8") as out:
+                out.write("[Volume]\n" + "\n".join(lines) + "\n")
+        else:
+            os.unlink(path)
+        self.admin.Reload(STUBS.admin.ReloadRequest(), timeout=PATIENCE)
+
+    def test_follows_a_name_through_reloads(self):
+        watch = self.watch("later")
+        self.assertEqual(next(watch).status, self.status.SERVICE_UNKNOWN)
+        uri = "Uri=" + self.nbd["disk"].uri
+        self.reload_with("later", uri)
+        self.await_status(watch, self.status.SERVING)
+        # Another number of connections makes it anew.
+        self.reload_with("later", uri, "Connections=2")
+        self.await_status(watch, self.status.NOT_SERVING)
+        self.await_status(watch, self.status.SERVING)
+        self.reload_with("later")
+        self.await_status(watch, self.status.SERVICE_UNKNOWN)
+        self.read("disk", 0, 1)
+
+    def await_status(self, watch, status):
+        """Others may come before it: a volume connects before it serves."""
+        for told in watch:
+            if told.status == status:
+                return
+        self.fail("the stream ends")
+
+    def test_a_server_that_is_not_there_yet(self):
+        self.nbd["disk"].kill()
+        self.reload_with("early", "Uri=" + self.nbd["disk"].uri)
+        self.addCleanup(self.reload_with, "early")
+        watch = self.watch("early")
+        self.assertEqual(next(watch).status, self.status.NOT_SERVING)
+        self.nbd["disk"].start()
+        self.assertEqual(next(watch).status, self.status.SERVING)
+
     def test_tells_when_a_server_goes_and_comes_back(self):
         self.read("disk", 0, 1)
         watch = self.health.Watch(
