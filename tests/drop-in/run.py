@@ -241,7 +241,7 @@ def run(arguments, work):
     if control.path == ours.path:
         raise SystemExit(f"{ours.path} cannot be compared with itself")
     if arguments.channel.tls and not ours.supports_tls():
-        raise Skip("our library has no TLS")
+        raise SystemExit("our library was built without TLS")
     material.make(work, arguments.channel)
     scenario = Run(work, arguments)
     results = [scenario.on(library) for library in (control, ours)]
