@@ -27,6 +27,12 @@ const struct command commands[] = {
 	  0, 0, 0, run_daemon_drain },
 	{ "config", "check", "[FILE]", "check a configuration without applying it",
 	  0, 0, 1, run_config_check },
+	{ "config", "show", "[FILE]", "every value of a configuration, and where it comes from",
+	  0, 0, 1, run_config_show },
+	{ "config", "diff", "[FILE]", "the values that files set, and where",
+	  0, 0, 1, run_config_diff },
+	{ "config", "default", "", "every key with its default",
+	  0, 0, 0, run_config_default },
 
 	/* What it manages. */
 	{ "volume", "ls", "", "the volumes that you may use",

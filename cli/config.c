@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* config check: the daemon's own judgement of a configuration. */
+/* config: the daemon's own judgement of a configuration. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "cli/errors.h"
 #include "cli/families.h"
 #include "cli/options.h"
+#include "common/cleanup.h"
 
 /* Runs the nbd-clientd that lies beside this program, else the one on PATH. Of
  * a child that has just been forked; returns only if there is none. */
@@ -30,17 +32,17 @@ exec_daemon(char *const argv[])
 	execvp("nbd-clientd", argv);
 }
 
-int
-run_config_check(const struct options *options)
+/* Runs nbd-clientd with OPTION, and FILE if there is one. */
+static int
+run_daemon(const struct options *options, const char *option)
 {
-	char name[] = "nbd-clientd", check[] = "--check-config",
-	     config[] = "--config";
-	char *argv[] = { name, check, options->n_args > 0 ? config : NULL,
+	char name[] = "nbd-clientd", config[] = "--config";
+	CLEANUP_FREE char *copy = strdup(option);
+	char *argv[] = { name, copy, options->n_args > 0 ? config : NULL,
 			 options->args[0], NULL };
 	int wait_status;
 	pid_t child;
 
-	attempt("check the configuration");
 	fflush(NULL);
 	child = fork();
 	if (child < 0)
@@ -60,4 +62,32 @@ run_config_check(const struct options *options)
 	/* It has said on standard error what is wrong, and where. */
 	return fail(EXIT_USAGE, EINVAL, "mend the lines named above",
 		    "the configuration is not valid");
+}
+
+int
+run_config_check(const struct options *options)
+{
+	attempt("check the configuration");
+	return run_daemon(options, "--check-config");
+}
+
+int
+run_config_show(const struct options *options)
+{
+	attempt("show the configuration");
+	return run_daemon(options, "--show-config=all");
+}
+
+int
+run_config_diff(const struct options *options)
+{
+	attempt("show what the configuration sets");
+	return run_daemon(options, "--show-config=set");
+}
+
+int
+run_config_default(const struct options *options)
+{
+	attempt("show the default configuration");
+	return run_daemon(options, "--show-config=default");
 }

@@ -54,6 +54,9 @@ int run_compare(const struct options *options);
 
 /* config.c */
 int run_config_check(const struct options *options);
+int run_config_show(const struct options *options);
+int run_config_diff(const struct options *options);
+int run_config_default(const struct options *options);
 
 /* bench.c */
 int run_bench(const struct options *options);

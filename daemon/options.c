@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/strings.h"
@@ -19,6 +20,7 @@ enum {
 	OPTION_DEMO,
 	OPTION_LISTEN,
 	OPTION_CHECK,
+	OPTION_SHOW,
 	OPTION_LOG_LEVEL,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -29,6 +31,7 @@ static const struct option long_options[] = {
 	{ "demo", no_argument, NULL, OPTION_DEMO },
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
 	{ "check-config", no_argument, NULL, OPTION_CHECK },
+	{ "show-config", optional_argument, NULL, OPTION_SHOW },
 	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -50,6 +53,9 @@ print_help(void)
 	       "no file\n"
 	       "  --listen=PATH      the unix socket for local programs\n"
 	       "  --check-config     say what is wrong with the configuration, "
+	       "and leave\n"
+	       "  --show-config[=all|set|default]\n"
+	       "                     print each value and where it comes from, "
 	       "and leave\n"
 	       "  --log-level=LEVEL  error, warning, notice, info or debug\n"
 	       "  --version          print versions, and leave\n"
@@ -76,6 +82,28 @@ read_log_level(const char *text, int *level)
 	return -1;
 }
 
+static bool
+read_show_mode(const char *text, enum show_mode *mode)
+{
+	static const char *const names[] = {
+		[SHOW_ALL] = "all",
+		[SHOW_SET] = "set",
+		[SHOW_DEFAULTS] = "default",
+	};
+
+	*mode = SHOW_ALL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!text || strcmp(text, names[i]) == 0) {
+			*mode = (enum show_mode)i;
+			return true;
+		}
+	}
+	fprintf(stderr,
+		"nbd-clientd: --show-config=%s: not one of all, set, default\n",
+		text);
+	return false;
+}
+
 /* False: the option ends the program with *STATUS. */
 static bool
 read_option(struct options *options, int option, int *status)
@@ -94,6 +122,12 @@ read_option(struct options *options, int option, int *status)
 	case OPTION_CHECK:
 		options->only_check = true;
 		return true;
+	case OPTION_SHOW:
+		options->shows_config = true;
+		if (read_show_mode(optarg, &options->show_mode))
+			return true;
+		*status = EXIT_USAGE;
+		return false;
 	case OPTION_LOG_LEVEL:
 		if (read_log_level(optarg, &options->log_level) == 0)
 			return true;

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "daemon/config/show.h"
+
 struct options {
 	/* NULL: the usual place. */
 	const char *config;
@@ -13,6 +15,8 @@ struct options {
 	int log_level;
 	bool is_demo;
 	bool only_check;
+	bool shows_config;
+	enum show_mode show_mode;
 };
 
 /* Reads the command line. True: go on. False: leave with *STATUS; what there

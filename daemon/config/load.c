@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "daemon/config/parse.h"
 
 #define SUFFIX ".conf"
 
@@ -24,6 +23,8 @@ cleanup_fclose(FILE **file)
 struct loading {
 	struct configuration *configuration;
 	struct string_builder *mistakes;
+	setting_callback *on_setting;
+	void *user;
 	/* -EINVAL once a mistake was found, which does not stop us; -ENOMEM
 	 * does. */
 	int result;
@@ -52,6 +53,8 @@ load_daemon_file(struct loading *loading, const char *path)
 		.file = file,
 		.name = path,
 		.mistakes = loading->mistakes,
+		.on_setting = loading->on_setting,
+		.user = loading->user,
 	};
 
 	if (!file)
@@ -93,6 +96,9 @@ load_volume_file(struct loading *loading, const char *path)
 	struct parse_source source = {
 		.name = path,
 		.mistakes = loading->mistakes,
+		.on_setting = loading->on_setting,
+		.user = loading->user,
+		.volume = name,
 	};
 	struct volume_settings *settings;
 
@@ -180,9 +186,18 @@ load_all(struct loading *loading, const char *file)
 struct configuration *
 configuration_load(const char *file, struct string_builder *mistakes)
 {
+	return configuration_load_seen(file, mistakes, NULL, NULL);
+}
+
+struct configuration *
+configuration_load_seen(const char *file, struct string_builder *mistakes,
+			setting_callback *on_setting, void *user)
+{
 	struct loading loading = {
 		.configuration = configuration_new(),
 		.mistakes = mistakes,
+		.on_setting = on_setting,
+		.user = user,
 	};
 
 	if (!loading.configuration)

@@ -8,6 +8,7 @@
 
 #include "common/strings.h"
 #include "daemon/config/configuration.h"
+#include "daemon/config/parse.h"
 
 #define CONFIGURATION_FILE "/etc/nbd-clientd/nbd-clientd.conf"
 
@@ -18,6 +19,12 @@
  */
 struct configuration *configuration_load(const char *file,
 					 struct string_builder *mistakes);
+
+/* The same; ON_SETTING hears of each value that a file sets. */
+struct configuration *configuration_load_seen(const char *file,
+					      struct string_builder *mistakes,
+					      setting_callback *on_setting,
+					      void *user);
 
 /*
  * What --demo runs: one RAM disk, volume "demo", from an nbdkit child, for

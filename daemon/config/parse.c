@@ -122,6 +122,22 @@ read_value(struct reading *reading, const struct key *key, const char *text)
 	string_builder_done(&complaint);
 }
 
+static void
+tell_setting(const struct reading *reading, const char *name, const char *text)
+{
+	const struct parse_source *source = reading->source;
+	const struct setting_seen seen = {
+		.volume = source->volume,
+		.key = name,
+		.text = text,
+		.file = source->name,
+		.line = reading->line,
+	};
+
+	if (source->on_setting)
+		source->on_setting(source->user, &seen);
+}
+
 /* inih found NAME = VALUE. Mistakes are kept here, so it always goes on. */
 static int
 on_pair(void *user, const char *section, const char *name, const char *value)
@@ -135,6 +151,7 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 	}
 	for (const struct key *key = reading->keys; key->name; key++) {
 		if (strcmp(key->name, name) == 0) {
+			tell_setting(reading, name, value ? value : "");
 			read_value(reading, key, value ? value : "");
 			return 1;
 		}

@@ -10,12 +10,27 @@
 #include "common/strings.h"
 #include "daemon/config/configuration.h"
 
+/* A value that a file sets, and its place. */
+struct setting_seen {
+	/* NULL: it is the daemon's. */
+	const char *volume;
+	const char *key;
+	const char *text;
+	const char *file;
+	unsigned line;
+};
+typedef void setting_callback(void *user, const struct setting_seen *seen);
+
 /* Where the text comes from, and where mistakes are told. */
 struct parse_source {
 	FILE *file;
 	/* For messages. */
 	const char *name;
 	struct string_builder *mistakes;
+	/* Told of each value; may be NULL. The volume that they are of. */
+	setting_callback *on_setting;
+	void *user;
+	const char *volume;
 };
 
 /* 0; -EINVAL with mistakes told; -ENOMEM. Reads one [Daemon] into SETTINGS,

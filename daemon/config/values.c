@@ -7,12 +7,14 @@
 #include <inttypes.h>
 #include <libnbd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <syslog.h>
 
 #include "common/checked.h"
+#include "common/cleanup.h"
 #include "daemon/config/configuration.h"
 
 struct unit {
@@ -217,9 +219,35 @@ value_parse_text(const struct value *value, void *member)
 		       : 0;
 }
 
+#define CREDENTIALS "%d/"
+
+/* %d is where systemd puts what LoadCredential= names. */
+static int
+parse_credential(const struct value *value, void *member)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	CLEANUP_FREE char *path = NULL;
+
+	if (!directory) {
+		string_builder_append(value->complaint,
+				      "%d stands for the directory of "
+				      "LoadCredential=, and systemd has passed "
+				      "none");
+		return -EINVAL;
+	}
+	if (asprintf(&path, "%s/%s", directory,
+		     value->text + strlen(CREDENTIALS)) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	return string_replace(member, path);
+}
+
 int
 value_parse_path(const struct value *value, void *member)
 {
+	if (strncmp(value->text, CREDENTIALS, strlen(CREDENTIALS)) == 0)
+		return parse_credential(value, member);
 	if (*value->text && *value->text != '/') {
 		string_builder_append(value->complaint, "not an absolute path");
 		return -EINVAL;

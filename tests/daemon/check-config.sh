@@ -40,6 +40,41 @@ expect 1 "$conf:2: IoThreads=many" --config="$conf" --listen="$work/sock"
 
 expect 1 "$work/none.conf: cannot read it: No such file or directory" \
 	--check-config --config="$work/none.conf"
+# Each value is shown with where it comes from.
+printf '[Daemon]\nIoThreads=3\nMaxClients=7\n' >"$conf"
+mkdir "$work/conf.d"
+printf '[Daemon]\n\nMaxClients=9\n' >"$work/conf.d/later.conf"
+printf '[Volume]\nUri=nbd://a/\nUri=nbd://b/\n' >"$work/volumes.d/a.conf"
+shown() {
+	"$daemon" --config="$conf" --show-config="$1" | tr -s ' ' >"$work/shown"
+	shift
+	for line; do
+		grep -qxF "$line" "$work/shown" || {
+			echo "not shown: $line"
+			cat "$work/shown"
+			exit 1
+		}
+	done
+}
+shown all "IoThreads=3 # $conf:2" "MaxClients=9 # $work/conf.d/later.conf:3" \
+	"DrainTimeout=10s # default" "Uri=nbd://a/ # $work/volumes.d/a.conf:2" \
+	"Uri=nbd://b/ # $work/volumes.d/a.conf:3" "InFlight=64 # default"
+! grep -q MaxClients=7 "$work/shown" || exit 1
+shown set "IoThreads=3 # $conf:2"
+! grep -q default "$work/shown" || exit 1
+shown default "IoThreads=2 # default" "InFlight=64 # default"
+rm -r "$work/conf.d"
+
+# What LoadCredential= names.
+printf '[Volume]\nUri=nbds://a/\nTlsPskFile=%%d/keys\n' \
+	>"$work/volumes.d/a.conf"
+expect 1 "a.conf:3: TlsPskFile=%d/keys: %d stands for" \
+	--check-config --config="$conf"
+CREDENTIALS_DIRECTORY=$work
+export CREDENTIALS_DIRECTORY
+expect 0 "The configuration is good: 1 volumes." --check-config --config="$conf"
+unset CREDENTIALS_DIRECTORY
+
 # The manual tells of every key.
 keys=$(sed -n 's/^[[:space:]]*X(\([A-Za-z]*\),.*/\1/p' "$2")
 [ "$(echo "$keys" | wc -l)" -gt 20 ]
