@@ -24,6 +24,13 @@ int run_volume_close(const struct options *options);
 int run_conn_ls(const struct options *options);
 int run_client_ls(const struct options *options);
 
+/* volume_orders.c */
+int run_volume_wait(const struct options *options);
+int run_volume_pause(const struct options *options);
+int run_volume_resume(const struct options *options);
+int run_volume_reconnect(const struct options *options);
+int run_volume_accept(const struct options *options);
+
 /* export.c */
 int run_list(const struct options *options);
 int run_info(const struct options *options);

@@ -90,6 +90,8 @@ state_color(const char *state)
 		{ "idle", "green" },        { "busy", "green" },
 		{ "recovering", "red" },    { "backing off", "red" },
 		{ "connecting", "yellow" }, { "draining", "yellow" },
+		{ "quarantined", "red" },   { "given up", "red" },
+		{ "paused", "yellow" },
 	};
 
 	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++)

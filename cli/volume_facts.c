@@ -51,6 +51,12 @@ state_name(Nbdclientd__V1__VolumeState state)
 		return "recovering";
 	case NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_DRAINING:
 		return "draining";
+	case NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_QUARANTINED:
+		return "quarantined";
+	case NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_PAUSED:
+		return "paused";
+	case NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_GIVEN_UP:
+		return "given up";
 	case NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_UNSPECIFIED:
 	case _NBDCLIENTD__V1__VOLUME_STATE_IS_INT_SIZE:
 		break;

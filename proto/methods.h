@@ -33,6 +33,18 @@ enum rpc_kind {
 	X(VOLUMES_CLOSE_VOLUME, "nbdclientd.v1.Volumes", "CloseVolume",        \
 	  UNARY, nbdclientd__v1__close_volume_request,                         \
 	  nbdclientd__v1__close_volume_response)                               \
+	X(VOLUMES_ACCEPT_VOLUME, "nbdclientd.v1.Volumes", "AcceptVolume",      \
+	  UNARY, nbdclientd__v1__accept_volume_request,                        \
+	  nbdclientd__v1__volume)                                              \
+	X(VOLUMES_PAUSE_VOLUME, "nbdclientd.v1.Volumes", "PauseVolume",        \
+	  UNARY, nbdclientd__v1__pause_volume_request,                         \
+	  nbdclientd__v1__volume)                                              \
+	X(VOLUMES_RESUME_VOLUME, "nbdclientd.v1.Volumes", "ResumeVolume",      \
+	  UNARY, nbdclientd__v1__resume_volume_request,                        \
+	  nbdclientd__v1__volume)                                              \
+	X(VOLUMES_RECONNECT_VOLUME, "nbdclientd.v1.Volumes", "ReconnectVolume", \
+	  UNARY, nbdclientd__v1__reconnect_volume_request,                     \
+	  nbdclientd__v1__volume)                                              \
 	X(IO_READ, "nbdclientd.v1.IO", "Read",                                 \
 	  UNARY, nbdclientd__v1__read_request,                                 \
 	  nbdclientd__v1__read_response)                                       \

@@ -178,6 +178,9 @@ volume_settings_same_connections(const struct volume_settings *a,
 	       a->shares_storage == b->shares_storage &&
 	       a->unflushed == b->unflushed &&
 	       a->unflushed_limit == b->unflushed_limit &&
+	       a->fingerprint.offset == b->fingerprint.offset &&
+	       a->fingerprint.length == b->fingerprint.length &&
+	       a->give_up_after == b->give_up_after &&
 	       same_tls(&a->tls, &b->tls);
 }
 

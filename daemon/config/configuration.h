@@ -49,6 +49,12 @@ enum unflushed_policy {
 	UNFLUSHED_IGNORE,
 };
 
+/* The bytes that an export is known by; none if the length is 0. */
+struct fingerprint_settings {
+	uint64_t offset;
+	uint64_t length;
+};
+
 /* One [Volume]. Times in ns; 0 stands for the daemon's value. */
 struct volume_settings {
 	atomic_uint references;
@@ -67,6 +73,9 @@ struct volume_settings {
 	bool shares_storage;
 	enum unflushed_policy unflushed;
 	uint64_t unflushed_limit;
+	struct fingerprint_settings fingerprint;
+	/* 0: never. */
+	uint64_t give_up_after;
 	struct id_list allow_users;
 	struct id_list allow_groups;
 	struct id_list read_only_users;

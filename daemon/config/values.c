@@ -281,6 +281,45 @@ value_log_level_name(int level)
 	return "unknown";
 }
 
+/* A size that ends at END. */
+static bool
+scan_size_to(const char *text, const char *end, uint64_t *size)
+{
+	char unit[8];
+	size_t left;
+
+	if (!scan_number(&text, size))
+		return false;
+	left = (size_t)(end - text);
+	if (text > end || left >= sizeof(unit))
+		return false;
+	memcpy(unit, text, left);
+	unit[left] = '\0';
+	return apply_unit(size_units, unit, size);
+}
+
+int
+value_parse_fingerprint(const struct value *value, void *member)
+{
+	const char *comma = strchrnul(value->text, ',');
+	struct fingerprint_settings settings = { 0 };
+
+	if (*value->text &&
+	    (!*comma || !scan_size_to(value->text, comma, &settings.offset) ||
+	     !scan_size_to(comma + 1, strchr(comma, '\0'), &settings.length) ||
+	     settings.offset > INT64_MAX || settings.length < value->min ||
+	     settings.length > value->max)) {
+		string_builder_printf(value->complaint,
+				      "not OFFSET,LENGTH in bytes, with a "
+				      "length from %" PRIu64 " to %" PRIu64
+				      " (such as 64K,512)",
+				      value->min, value->max);
+		return -EINVAL;
+	}
+	*(struct fingerprint_settings *)member = settings;
+	return 0;
+}
+
 int
 value_parse_unflushed(const struct value *value, void *member)
 {

@@ -45,6 +45,8 @@ int value_parse_groups(const struct value *value, void *member);  /* id_list */
 int value_parse_transports(const struct value *value,
 			   void *member); /* uint32_t */
 int value_parse_log_level(const struct value *value, void *member); /* int */
+/* fingerprint_settings; OFFSET,LENGTH, or empty */
+int value_parse_fingerprint(const struct value *value, void *member);
 int value_parse_unflushed(const struct value *value,
 			  void *member); /* unflushed_policy */
 /* What value_parse_log_level() takes for LEVEL. */

@@ -232,6 +232,18 @@ explain_no_connection(struct request_target *target, struct request *request)
 	failure_set_place(&request->failure, target->name, why->endpoint);
 }
 
+static void
+explain_pause(struct request_target *target, struct request *request)
+{
+	failure_set(&request->failure, EAGAIN, FAILURE_BUSY,
+		    "%s: the volume is paused, and was not resumed within the "
+		    "time allowed",
+		    request_command_name(request->command));
+	failure_set_hint(&request->failure, "An administrator resumes it with "
+					    "nbdctl volume resume.");
+	failure_set_place(&request->failure, target->name, NULL);
+}
+
 void
 dispatch_expire(struct request_target *target, struct request *request)
 {
@@ -242,6 +254,8 @@ dispatch_expire(struct request_target *target, struct request *request)
 
 	if (request->failure.errnum) {
 		/* It failed already, and only waited for its parts. */
+	} else if (target->is_paused && list_is_empty(&request->parts)) {
+		explain_pause(target, request);
 	} else if (list_is_empty(&target->connections)) {
 		explain_no_connection(target, request);
 	} else {

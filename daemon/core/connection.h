@@ -13,6 +13,7 @@
 
 #include "common/list.h"
 #include "common/strings.h"
+#include "daemon/core/buffer.h"
 #include "daemon/core/endpoint.h"
 #include "daemon/core/export.h"
 #include "daemon/core/failure.h"
@@ -73,6 +74,11 @@ struct connection {
 	struct list link;
 	void *user;
 	int step;
+	/* Which of the owner's endpoints. */
+	size_t endpoint_number;
+	/* What it shows, and the bytes that it is known by. */
+	struct export_info export;
+	struct buffer fingerprint;
 
 	/* Unique in the life of the daemon. */
 	uint64_t id;
@@ -171,6 +177,6 @@ void connection_lose(struct connection *connection,
 void connection_close(struct connection *connection);
 
 /* Closes at once, if need be, and frees; no call of the owner follows, parts
- * in flight are not told. Memory goes when the loop comes round. NULL is
+ * of requests in flight are not told. Memory goes when the loop comes round. NULL is
  * allowed. */
 void connection_free(struct connection *connection);

@@ -23,6 +23,8 @@ on_release(struct message *message)
 	loop_message_cancel(&connection->settle);
 	free(connection->metrics);
 	listing_done(&connection->listing);
+	export_info_done(&connection->export);
+	buffer_release(&connection->fingerprint);
 	endpoint_unref(connection->endpoint);
 	free(connection);
 }
@@ -162,5 +164,6 @@ connection_free(struct connection *connection)
 		return;
 	if (connection->phase != PHASE_GONE)
 		connection_close_handle(connection);
+	connection_forget_parts(connection);
 	loop_run_later(connection->loop, &connection->release);
 }

@@ -229,6 +229,21 @@ last_outcome(const struct part *part)
 }
 
 void
+connection_forget_parts(struct connection *connection)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&connection->parts)))
+		list_append(&connection->answered, link);
+	while ((link = list_take_first(&connection->answered))) {
+		struct part *part = container_of(link, struct part, link);
+
+		if (part->on_answer)
+			part->on_answer(part, PART_LOST, "closed");
+	}
+}
+
+void
 connection_lose_parts(struct connection *connection, const char *text)
 {
 	struct list *link;

@@ -30,5 +30,7 @@ void connection_lose_by_library(struct connection *connection,
 void connection_retire_parts(struct connection *connection);
 /* The handle is closed: every part goes to the owner, as answered or lost. */
 void connection_lose_parts(struct connection *connection, const char *text);
+/* The same, but only those are told that are no request's. */
+void connection_forget_parts(struct connection *connection);
 
 void listing_done(struct listing *listing);

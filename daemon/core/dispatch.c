@@ -11,6 +11,7 @@
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
+#include "daemon/core/identity.h"
 #include "daemon/core/split.h"
 
 struct connection *
@@ -260,6 +261,9 @@ hand_out_next(struct request_target *target, struct request *request,
 			target_give_part(target, part);
 			return false;
 		}
+		if (target->identity)
+			identity_note_write(target->identity, part->offset,
+					    part->offset + part->length);
 	}
 	send_part(target, connection, part);
 	return true;
@@ -310,6 +314,10 @@ hand_out(struct request_target *target, struct request *request)
 
 		if (!connection)
 			return NO_ROOM;
+		if (target->is_paused && request->client) {
+			request->waits_for = "the volume, which is paused";
+			return TURN_ASIDE;
+		}
 		if (!fair_has_share(&target->queue, request->flow,
 				    target->n_connections,
 				    target->in_flight_limit))

@@ -6,12 +6,14 @@
  * several are consistent, and go again when they have nothing to do.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "common/cleanup.h"
 #include "daemon/core/backoff.h"
 #include "daemon/core/log.h"
+#include "daemon/core/orders.h"
 #include "daemon/core/pool_private.h"
 #include "daemon/core/unflushed.h"
 
@@ -49,7 +51,7 @@ wanted(const struct volume *volume)
 	const struct volume_settings *settings = volume->settings;
 	unsigned n = volume->pool.wanted;
 
-	if (volume->pool.is_closed)
+	if (volume->pool.is_closed || volume->pool.is_held)
 		return 0;
 	if (volume->target.n_connections == 0 || !may_have_several(volume))
 		return 1;
@@ -68,17 +70,50 @@ pool_move(struct volume *volume, struct connection *connection, struct list *to)
 		list_append(to, &connection->link);
 }
 
+/* When there has been no connection for too long. */
+static uint64_t
+give_up_at(const struct volume *volume)
+{
+	uint64_t lost_at = volume->pool.lost_at;
+	uint64_t patience = volume->settings->give_up_after;
+
+	return lost_at > 0 && patience > 0 ? lost_at + patience : UINT64_MAX;
+}
+
+static void
+give_up(struct volume *volume)
+{
+	struct failure why = { 0 };
+
+	failure_set(&why, ENOTCONN, FAILURE_SERVER_UNREACHABLE,
+		    "there was no connection for %" PRIu64 " s "
+		    "(GiveUpAfter=); the last attempt: %s",
+		    volume->settings->give_up_after / 1000000000,
+		    failure_text(&volume->target.last_failure));
+	failure_set_hint(&why, "When the server is back, an administrator "
+			       "says nbdctl volume reconnect.");
+	failure_set_place(&why, volume->name,
+			  volume->target.last_failure.endpoint);
+	log_write(LOG_ERR, &(struct log_subject){ .volume = volume->name },
+		  "given up: %s", failure_text(&why));
+	volume_stop(volume, VOLUME_GIVEN_UP, &why);
+	failure_done(&why);
+}
+
 void
 pool_schedule_retry(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
-	uint64_t delay = backoff_delay(pool->failures, random_number());
+	uint64_t due = loop_now(volume->loop) +
+		       backoff_delay(pool->failures, random_number());
 
-	if (pool->retry.place)
+	if (pool->retry.place || pool->is_held)
 		return;
+	if (due > give_up_at(volume))
+		due = give_up_at(volume);
 	{
 		SCOPED_LOCK(&volume->lock);
-		pool->retry_at = loop_now(volume->loop) + delay;
+		pool->retry_at = due;
 	}
 	loop_set_timer(volume->loop, &pool->retry, pool->retry_at);
 }
@@ -146,7 +181,11 @@ pool_on_attempt_failed(struct volume *volume, const struct failure *failure)
 	pool->wanted = volume->target.n_connections;
 	use_next_endpoint(volume);
 	volume_on_failure(volume, failure);
-	if (!pool->is_closed)
+	if (pool->is_closed)
+		return;
+	if (loop_now(volume->loop) >= give_up_at(volume))
+		give_up(volume);
+	else
 		pool_schedule_retry(volume);
 }
 
@@ -215,6 +254,7 @@ connect_one(struct volume *volume)
 	}
 	if (volume->open_deadline && volume->open_deadline < deadline)
 		deadline = volume->open_deadline;
+	connection->endpoint_number = pool->endpoint;
 	pool->n_connecting++;
 	pool_move(volume, connection, &pool->connecting);
 	connection_start(connection, deadline);
@@ -289,14 +329,21 @@ pool_on_shrink(struct timer *timer)
 	loop_set_timer(volume->loop, timer, now + patience);
 }
 
-void
-pool_close(struct volume *volume)
+static void
+stop_retry(struct volume *volume)
+{
+	SCOPED_LOCK(&volume->lock);
+
+	loop_stop_timer(volume->loop, &volume->pool.retry);
+	volume->pool.retry_at = 0;
+}
+
+static void
+hang_up(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
 
-	pool->is_closed = true;
-	loop_stop_timer(volume->loop, &pool->retry);
-	loop_stop_timer(volume->loop, &pool->shrink);
+	stop_retry(volume);
 	list_for_each_safe(link, &pool->connecting) {
 		pool->n_connecting--;
 		pool_discard(volume,
@@ -312,5 +359,43 @@ pool_close(struct volume *volume)
 		}
 		pool_close_politely(volume, connection);
 	}
+}
+
+void
+pool_hold(struct volume *volume)
+{
+	volume->pool.is_held = true;
+	hang_up(volume);
+	volume_update_state(volume);
+}
+
+void
+pool_release(struct volume *volume)
+{
+	volume->pool.is_held = false;
+	volume->pool.failures = 0;
+	pool_evaluate(volume);
+}
+
+void
+pool_lose_all(struct volume *volume, const struct failure *why)
+{
+	list_for_each_safe(link, &volume->pool.connecting) {
+		connection_lose(container_of(link, struct connection, link),
+				why);
+	}
+	list_for_each_safe(link, &volume->target.connections) {
+		connection_lose(container_of(link, struct connection, link),
+				why);
+	}
+	stop_retry(volume);
+}
+
+void
+pool_close(struct volume *volume)
+{
+	volume->pool.is_closed = true;
+	loop_stop_timer(volume->loop, &volume->pool.shrink);
+	hang_up(volume);
 	pool_check_closed(volume);
 }

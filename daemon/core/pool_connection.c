@@ -5,12 +5,15 @@
  */
 #include <errno.h>
 #include <libnbd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "daemon/core/agreement.h"
 #include "daemon/core/log.h"
+#include "daemon/core/orders.h"
+#include "daemon/core/pool_identity.h"
 #include "daemon/core/pool_private.h"
 #include "daemon/core/unflushed.h"
 
@@ -59,9 +62,11 @@ on_ready_lost(struct volume *volume, struct connection *connection,
 	connection_free(connection);
 	failure_copy(&volume->target.last_failure, failure);
 	pool->n_owed++;
-	/* Begin with the preferred one again. */
-	if (volume->target.n_connections == 0)
+	if (volume->target.n_connections == 0) {
+		/* Begin with the preferred one again. */
 		pool->endpoint = 0;
+		pool->lost_at = loop_now(volume->loop);
+	}
 	volume_on_failure(volume, failure);
 	volume_update_state(volume);
 	if (!pool->is_closed)
@@ -90,6 +95,7 @@ on_closed(struct connection *connection)
 
 	volume->pool.n_closing--;
 	pool_discard(volume, connection);
+	orders_go_on(volume);
 	pool_check_closed(volume);
 }
 
@@ -161,8 +167,7 @@ refuse(struct volume *volume, struct connection *connection,
 	struct failure failure = { 0 };
 
 	failure_set(&failure, EPROTO, FAILURE_NBD,
-		    "a further connection to %s is refused: its %s is not that "
-		    "of the others",
+		    "a further connection to %s is refused: %s",
 		    connection->endpoint->uri, difference);
 	failure_set_place(&failure, NULL, connection->endpoint->uri);
 	pool_close_politely(volume, connection);
@@ -171,9 +176,9 @@ refuse(struct volume *volume, struct connection *connection,
 }
 
 static int
-adopt_export(struct volume *volume, const struct connection *connection,
-	     const struct export_info *export)
+adopt_export(struct volume *volume, const struct connection *connection)
 {
+	const struct export_info *export = &connection->export;
 	struct request_target *target = &volume->target;
 	const char *difference = target->has_export
 					 ? agreement_difference(&target->export,
@@ -181,6 +186,8 @@ adopt_export(struct volume *volume, const struct connection *connection,
 					 : NULL;
 	int r = target_set_export(target, export);
 
+	if (r == 0)
+		r = pool_adopt_identity(volume, connection);
 	if (r == 0)
 		unflushed_adopt_export(volume);
 	if (r == 0 && difference) {
@@ -210,6 +217,7 @@ join(struct volume *volume, struct connection *connection)
 	connection->metrics = calloc(1, sizeof(*connection->metrics));
 	if (!connection->metrics)
 		log_error("no memory to count what a connection does");
+	volume->pool.lost_at = 0;
 	connection->patience = volume->target.request_timeout;
 	if (volume->pool.n_owed > 0) {
 		volume->pool.n_owed--;
@@ -227,28 +235,50 @@ join(struct volume *volume, struct connection *connection)
 	pool_evaluate(volume);
 }
 
+/* Among others, it must agree with them. */
+static char *
+difference_from_others(const struct volume *volume,
+		       const struct connection *connection)
+{
+	const char *difference = agreement_difference(&volume->target.export,
+						      &connection->export);
+	char *text;
+
+	if (!difference)
+		return NULL;
+	if (asprintf(&text, "its %s is not that of the others", difference) < 0)
+		return strdup("it differs from the others");
+	return text;
+}
+
+void
+pool_on_identified(struct volume *volume, struct connection *connection)
+{
+	CLEANUP_FREE char *difference = pool_identity_difference(volume,
+								 connection);
+	bool is_first = volume->target.n_connections == 0;
+
+	volume->pool.n_connecting--;
+	if (!difference && !is_first)
+		difference = difference_from_others(volume, connection);
+	if (difference && is_first)
+		pool_quarantine(volume, connection, difference);
+	else if (difference)
+		refuse(volume, connection, difference);
+	else if (is_first && adopt_export(volume, connection) < 0)
+		refuse(volume, connection, "there is no memory for it");
+	else
+		join(volume, connection);
+}
+
 static void
 on_ready(struct connection *connection)
 {
-	struct volume *volume = connection->user;
-	CLEANUP(export_info_done) struct export_info export = { 0 };
-	const char *difference = NULL;
-
-	if (connection_describe_export(connection, &export) < 0) {
+	if (connection_describe_export(connection, &connection->export) < 0)
 		connection_lose(connection,
 				&(struct failure){ .errnum = ENOMEM });
-		return;
-	}
-	volume->pool.n_connecting--;
-	if (volume->target.n_connections > 0)
-		difference = agreement_difference(&volume->target.export,
-						  &export);
-	else if (adopt_export(volume, connection, &export) < 0)
-		difference = "description (no memory for it)";
-	if (difference)
-		refuse(volume, connection, difference);
 	else
-		join(volume, connection);
+		pool_identify(connection->user, connection);
 }
 
 static void

@@ -25,6 +25,13 @@ void pool_move(struct volume *volume, struct connection *connection,
 	       struct list *to);
 /* Takes it out of its list and frees it. */
 void pool_discard(struct volume *volume, struct connection *connection);
+/* In pool_connection.c: CONNECTION has shown what it is known by. */
+void pool_on_identified(struct volume *volume, struct connection *connection);
+/* Hangs up, and makes no connections until pool_release(). */
+void pool_hold(struct volume *volume);
+void pool_release(struct volume *volume);
+/* All connections are lost, with a copy of WHY. */
+void pool_lose_all(struct volume *volume, const struct failure *why);
 /* Says goodbye to the server of a connection that nothing needs. */
 void pool_close_politely(struct volume *volume, struct connection *connection);
 /* Has the last connection of a closed pool gone? */

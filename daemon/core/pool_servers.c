@@ -87,8 +87,11 @@ pool_init(struct volume *volume)
 	pool->wanted = settings->connections_min;
 	pool->n_endpoints = has_command ? 1 : settings->uris.n_items;
 	pool->endpoints = calloc(pool->n_endpoints, sizeof(struct endpoint *));
-	if (!pool->endpoints)
+	if (!pool->endpoints ||
+	    identity_init(&volume->identity, &settings->fingerprint,
+			  pool->n_endpoints) < 0)
 		return -ENOMEM;
+	volume->target.identity = &volume->identity;
 	return has_command ? init_socket(volume) : init_uris(volume);
 }
 
@@ -107,6 +110,7 @@ pool_start(struct volume *volume)
 	}
 	loop_set_timer(volume->loop, &pool->shrink,
 		       loop_now(volume->loop) + volume->settings->idle_timeout);
+	pool->lost_at = loop_now(volume->loop);
 	pool_evaluate(volume);
 	return 0;
 }

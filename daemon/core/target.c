@@ -287,6 +287,13 @@ target_close(struct request_target *target, const struct failure *why)
 	target->is_closed = true;
 }
 
+void
+target_open(struct request_target *target)
+{
+	target->is_closed = false;
+	failure_done(&target->closed_because);
+}
+
 static void
 fail_list(struct request_target *target, struct list *requests,
 	  const struct failure *why)

@@ -24,8 +24,12 @@
 #include "daemon/core/replay.h"
 #include "daemon/core/request.h"
 
+struct identity;
+
 struct request_target {
 	struct loop *loop;
+	/* Is told what is written; or NULL. */
+	struct identity *identity;
 	/* The volume's name, or the endpoint: for messages. */
 	const char *name;
 	/* Ready connections. */
@@ -61,6 +65,8 @@ struct request_target {
 	bool is_read_only;
 	/* Parts of a lost connection are sent again; else they fail. */
 	bool retries_parts;
+	/* Requests of clients wait. */
+	bool is_paused;
 	/* New requests are refused with a copy of this. */
 	bool is_closed;
 	struct failure closed_because;
@@ -133,6 +139,8 @@ void target_dispatch_later(struct request_target *target);
 
 /* Refuses new requests from now on; those there are may finish. */
 void target_close(struct request_target *target, const struct failure *why);
+/* Takes them again. */
+void target_open(struct request_target *target);
 /* Ends all requests now, with a copy of WHY. */
 void target_fail_all(struct request_target *target, const struct failure *why);
 bool target_is_idle(const struct request_target *target);

@@ -15,8 +15,9 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/log.h"
+#include "daemon/core/orders.h"
+#include "daemon/core/pool_private.h"
 #include "daemon/core/unflushed.h"
-#include "daemon/core/volume_private.h"
 
 static void
 tell_watchers(struct volume *volume, enum volume_state state)
@@ -39,6 +40,10 @@ volume_update_state(struct volume *volume)
 	volume->n_ready = volume->target.n_connections;
 	if (volume->is_shutting)
 		state = VOLUME_DRAINING;
+	else if (volume->is_stopped)
+		state = volume->stopped_state;
+	else if (volume->is_paused)
+		state = VOLUME_PAUSED;
 	else if (volume->target.n_connections > 0)
 		state = VOLUME_READY;
 	else if (volume->target.has_export)
@@ -93,6 +98,7 @@ on_dispatched(struct request_target *target)
 	struct volume *volume = container_of(target, struct volume, target);
 
 	unflushed_consider(volume);
+	orders_go_on(volume);
 	pool_consider_growth(volume);
 }
 
@@ -191,8 +197,14 @@ on_shut(struct message *message)
 	failure_done(&why);
 	/* Without a connection nothing will be answered in time; what was
 	 * acknowledged is worth waiting for one. */
-	if (volume->target.n_connections == 0 && !unflushed_is_any(volume))
+	if (volume->target.n_connections == 0 &&
+	    (!unflushed_is_any(volume) || volume->is_stopped))
 		volume->shut_deadline = 0;
+	/* Nobody can resume it now. */
+	volume->target.is_paused = false;
+	if (volume->is_paused && !volume->is_stopped)
+		pool_release(volume);
+	orders_fail(volume);
 	loop_set_timer(volume->loop, &volume->shut_timer,
 		       volume->shut_deadline);
 	go_on_shutting(volume);
@@ -244,6 +256,8 @@ static void
 volume_free(struct volume *volume)
 {
 	pool_done(volume);
+	identity_done(&volume->identity);
+	identity_done(&volume->strange_identity);
 	target_done(&volume->target);
 	volume_settings_unref(volume->settings);
 	volume_settings_unref(volume->access);
@@ -302,6 +316,7 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	volume->shut_timer.on_due = on_shut_deadline;
 	unflushed_init(volume);
 	list_init(&volume->link);
+	list_init(&volume->orders);
 	list_init(&volume->watchers);
 	return 0;
 }

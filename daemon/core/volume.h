@@ -28,6 +28,25 @@ enum volume_state {
 	VOLUME_RECOVERING,
 	/* Requests in flight are finished, new ones refused. */
 	VOLUME_DRAINING,
+	/* The server shows another export than before: no I/O until that is
+	 * accepted. */
+	VOLUME_QUARANTINED,
+	/* By an administrator: requests wait. */
+	VOLUME_PAUSED,
+	/* No connection for GiveUpAfter=: no more attempts, requests fail. */
+	VOLUME_GIVEN_UP,
+};
+
+/* What an administrator may tell a volume to do. */
+enum volume_order {
+	/* Take what the server shows now for the volume. */
+	VOLUME_ACCEPT,
+	/* Finish what is in flight, flush, hang up; requests wait. Done when
+	 * that is through. */
+	VOLUME_PAUSE,
+	VOLUME_RESUME,
+	/* Drop all connections and make new ones, at once. */
+	VOLUME_RECONNECT,
 };
 
 /* Since the volume was opened. */
@@ -91,6 +110,13 @@ enum volume_state volume_state(const struct volume *volume);
 /* Checks, queues and carries out REQUEST; its on_done tells the outcome. The
  * request keeps the volume alive. */
 void volume_submit(struct volume *volume, struct request *request);
+
+/* ON_DONE is called once, with FAILURE NULL if the order was carried out; on
+ * the volume's I/O thread or from within. */
+void volume_give_order(struct volume *volume, enum volume_order kind,
+		       void (*on_done)(void *user, struct volume *volume,
+				       const struct failure *failure),
+		       void *user);
 
 /* 0 or -ENOMEM. CLIENT decides is_read_only; NULL: the daemon's own view.
  * Release with volume_description_done(). */

@@ -9,6 +9,7 @@
 #include "daemon/config/configuration.h"
 #include "daemon/core/child.h"
 #include "daemon/core/connection.h"
+#include "daemon/core/identity.h"
 #include "daemon/core/target.h"
 #include "daemon/core/volume.h"
 
@@ -42,6 +43,10 @@ struct pool {
 	struct timer shrink;
 	/* Connections lost and not made again yet. */
 	unsigned n_owed;
+	/* No connections shall be made. */
+	bool is_held;
+	/* When the last connection was lost, or 0. */
+	uint64_t lost_at;
 	bool is_closed;
 	/* Everything is through, but for the child perhaps. */
 	bool is_through;
@@ -76,6 +81,15 @@ struct volume {
 	struct request early_flush;
 	struct timer flush_pause;
 	bool is_flushing_early;
+	/* What it is known by; and what was there instead when it was
+	 * quarantined. */
+	struct identity identity;
+	struct identity strange_identity;
+	/* See orders.c. */
+	struct list orders;
+	bool is_paused;
+	bool is_stopped;
+	enum volume_state stopped_state;
 	bool is_shutting;
 	bool is_flushing;
 	bool is_disconnecting;
