@@ -109,6 +109,9 @@ pool_schedule_retry(struct volume *volume)
 
 	if (pool->retry.place || pool->is_held)
 		return;
+	/* The pause is for when every endpoint has been tried. */
+	if (volume->target.n_connections == 0 && pool->endpoint > 0)
+		due = loop_now(volume->loop);
 	if (due > give_up_at(volume))
 		due = give_up_at(volume);
 	{

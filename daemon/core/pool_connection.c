@@ -99,6 +99,20 @@ on_closed(struct connection *connection)
 	pool_check_closed(volume);
 }
 
+/* Each option has a deadline of its own. */
+static void
+allow_time(struct connection *connection, const char *activity)
+{
+	const struct volume *volume = connection->user;
+
+	/* A client that opens the volume has one for all of it. */
+	if (!volume->open_deadline)
+		connection_set_deadline(connection,
+					loop_now(volume->loop) +
+						volume->connect_timeout,
+					activity);
+}
+
 /* Chooses among what the server lists; if it lists nothing, what everybody
  * has. */
 static void
@@ -107,6 +121,7 @@ go(struct connection *connection)
 	struct string_list *listed = &connection->listing.contexts;
 
 	connection->step = STEP_GO;
+	allow_time(connection, "opening the export of");
 	while (listed->n_items > MAX_SELECTED)
 		free(listed->items[--listed->n_items]);
 	if (listed->n_items == 0 && connection->protocol.structured_replies &&
@@ -127,6 +142,7 @@ static void
 on_negotiating(struct connection *connection)
 {
 	connection->step = STEP_LIST_CONTEXTS;
+	allow_time(connection, "asking for the contexts of");
 	if (!connection->protocol.structured_replies ||
 	    connection_option_contexts(connection, NULL, NULL) < 0)
 		go(connection);
