@@ -24,7 +24,9 @@
 
 /* Members may connect to a socket of our own making. */
 #define SOCKET_GROUP "nbd-clientd"
-#define BACKLOG      256
+/* In systemd's file-descriptor store. */
+#define STORED_NAME "nbd-clientd-listener"
+#define BACKLOG     256
 /* Accepted in a row before other events get their turn. */
 #define BATCH      32
 #define PAUSE_US   100000
@@ -34,6 +36,9 @@ struct listener {
 	int fd;
 	/* Our own socket, to be removed; else NULL. */
 	char *path;
+	/* systemd keeps it for the next one of us, with whoever connects
+	 * meanwhile. */
+	bool is_stored;
 	listener_callback *on_accept;
 	void *user;
 	sd_event_source *source;
@@ -231,12 +236,29 @@ make_non_blocking(int fd)
 	return 0;
 }
 
+/* The only one passed is the one that we put into systemd's store before the
+ * last restart. */
+static bool
+is_from_store(char **names)
+{
+	return names && names[0] && strcmp(names[0], STORED_NAME) == 0;
+}
+
+/* From the store, but Listen= has another path by now. */
+static void
+forget_stored(void)
+{
+	sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" STORED_NAME);
+	close(SD_LISTEN_FDS_START);
+}
+
 /* 1: systemd passed a socket; 0: it did not. */
 static int
-take_passed(struct listener *listener, char **why)
+take_passed(struct listener *listener, const char *path, char **why)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(true, &names);
+	bool is_stored = is_from_store(names);
 
 	free_names(names);
 	if (n <= 0)
@@ -250,19 +272,37 @@ take_passed(struct listener *listener, char **why)
 			*why = NULL;
 		return -EINVAL;
 	}
+	if (is_stored && sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1,
+					   path, 0) <= 0) {
+		forget_stored();
+		return 0;
+	}
 	listener->fd = SD_LISTEN_FDS_START;
 	n = make_non_blocking(listener->fd);
 	return n < 0 ? n : 1;
 }
 
+/* So that a restart of ours does not turn anybody away: clients that connect
+ * meanwhile wait in the socket, which stays where it is. */
+static void
+store(struct listener *listener)
+{
+	listener->is_stored = sd_pid_notify_with_fds(0, false,
+						     "FDSTORE=1\n"
+						     "FDNAME=" STORED_NAME,
+						     &listener->fd, 1) > 0;
+}
+
 static int
 open_socket(struct listener *listener, const char *path, char **why)
 {
-	int r = take_passed(listener, why);
+	int r = take_passed(listener, path, why);
 
 	if (r != 0)
 		return r;
 	r = bind_own(listener, path);
+	if (r >= 0)
+		store(listener);
 	if (r < 0 &&
 	    asprintf(why, "cannot listen at %s: %s%s", path, strerror(-r),
 		     r == -EADDRINUSE ? "; is nbd-clientd running already?"
@@ -317,7 +357,7 @@ listener_free(struct listener *listener)
 		return;
 	sd_event_source_disable_unref(listener->source);
 	sd_event_source_disable_unref(listener->pause);
-	if (listener->path)
+	if (listener->path && !listener->is_stored)
 		unlink(listener->path);
 	if (listener->fd >= 0)
 		close(listener->fd);

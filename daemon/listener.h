@@ -22,6 +22,6 @@ typedef void listener_callback(void *user, int fd,
 int listener_new(struct listener **listener, sd_event *event, const char *path,
 		 listener_callback *on_accept, void *user, char **why);
 
-/* No more clients. Our own socket is removed; one of systemd stays. NULL is
- * allowed. */
+/* No more clients. Our own socket is removed, unless systemd keeps it for our
+ * next start; one of systemd stays. NULL is allowed. */
 void listener_free(struct listener *listener);

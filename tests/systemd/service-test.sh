@@ -149,17 +149,32 @@ restarts_when_it_hangs() {
 			machine_run systemctl is-active nbd-clientd
 }
 
-# Alice copies and verifies, slowly, while the service is restarted twice.
+# A daemon without a socket unit: its own socket is in systemd's store.
+start_alone() {
+	machine_run sh -ec '
+		mkdir -p /etc/alone/volumes.d
+		echo "[Daemon]\nListen=/run/alone.sock" >/etc/alone/alone.conf
+		echo "[Volume]\nUri=nbd://127.0.0.1/" >/etc/alone/volumes.d/tcp.conf'
+	machine_run systemd-run --quiet --unit=alone --property=Type=notify \
+		--property=FileDescriptorStoreMax=4 \
+		nbd-clientd --config=/etc/alone/alone.conf &&
+		property_is alone.service NFileDescriptorStore '^1$'
+}
+
+# copy_goes_on_through_restarts SERVICE [OPTION]: Alice copies and verifies,
+# slowly, while the service is restarted twice.
 copy_goes_on_through_restarts() {
-	local copy
-	machine_run_as alice sh -ec 'head -c 24M /dev/urandom >/tmp/image'
+	local copy service=$1
+	shift
+	machine_run_as alice sh -ec 'head -c 24M /dev/urandom >/tmp/image
+		rm -f /tmp/progress'
 	as_alice sh -c 'exec nbdctl copy /tmp/image tcp --rate=4M --verify \
-		--progress=json 2>/tmp/progress' &
+		--progress=json "$@" 2>/tmp/progress' - "$@" &
 	copy=$!
 	for done in 1 2; do
 		wait_for 20 "the copy has begun" machine_run \
 			grep -Eq "\"done\":[$done-9][0-9]{6}" /tmp/progress &&
-			machine_run systemctl restart nbd-clientd.service || return 1
+			machine_run systemctl restart "$service" || return 1
 	done
 	wait $copy || { machine_run tail -n 3 /tmp/progress; return 1; }
 	as_alice sh -ec 'nbdctl read tcp --offset 0 --length 24M /tmp/back
@@ -258,7 +273,11 @@ check "an administrator may reload" \
 	machine_run_as carol nbdctl daemon reload
 
 check "a verified copy goes on while the service is restarted" \
-	copy_goes_on_through_restarts
+	copy_goes_on_through_restarts nbd-clientd.service
+check "systemd stores the socket of a daemon that made its own" start_alone
+check "and a verified copy goes on while that is restarted" \
+	copy_goes_on_through_restarts alone.service --address=/run/alone.sock
+machine_run systemctl stop --quiet alone.service
 check "a connection in the journal has an id, and fields to search for" \
 	journal_has 5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
 	NBD_ENDPOINT='^nbd://127.0.0.1/$' NBD_CONNECTION='^[1-9][0-9]*$' \
