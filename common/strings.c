@@ -164,6 +164,16 @@ string_list_copy(struct string_list *to, char *const *from)
 	return 0;
 }
 
+char **
+string_list_vector(const struct string_list *list)
+{
+	char **vector = calloc(list->n_items + 1, sizeof(*vector));
+
+	for (size_t i = 0; vector && i < list->n_items; i++)
+		vector[i] = list->items[i];
+	return vector;
+}
+
 int
 string_replace(char **field, const char *value)
 {

@@ -60,6 +60,10 @@ void string_list_done(struct string_list *list);
  * NULL. TO is empty before. */
 int string_list_copy(struct string_list *to, char *const *from);
 
+/* The items of LIST and NULL, for execve(2); NULL with errno ENOMEM. The caller
+ * frees the vector, the items stay the list's. */
+char **string_list_vector(const struct string_list *list);
+
 /* Replaces *FIELD, an owned string or NULL, by a copy of VALUE (NULL
  * allowed). 0, or -1 with errno ENOMEM and *FIELD as it was. */
 int string_replace(char **field, const char *value);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-lib/api/patience.h"
 #include "common/strings.h"
 
 /* The layout of h->published. */
@@ -65,6 +66,7 @@ api_begin(struct nbd_handle *h, const char *function)
 	call.outer_context = error_context();
 	error_set_context(function);
 	pthread_mutex_lock(&h->lock);
+	patience_begin(h);
 	return call;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client-lib/api/guard.h"
+#include "client-lib/api/patience.h"
 
 static bool
 debug_is_wished(void)
@@ -50,6 +51,7 @@ nbd_close(struct nbd_handle *h)
 	debug_log(&h->debug, "closing handle");
 	/* What is yet to be said goes to standard error. */
 	closure_release(h->debug.callback);
+	patience_done(h);
 	handle_free(h);
 	error_set_context(outer_context);
 }

@@ -15,11 +15,11 @@
  * with the outcome in the handle; -1 if the connection did not survive, with
  * the error recorded. */
 static int
-wait_for_option(struct nbd_handle *h)
+finish_option(struct nbd_handle *h)
 {
 	const struct option_result *result = &h->option.result;
 
-	if (wait_while_connecting(h) < 0)
+	if (wait_for_option(h) < 0)
 		return -1;
 	if (!result->error)
 		return 0;
@@ -34,14 +34,14 @@ wait_for_option(struct nbd_handle *h)
 static int
 finish(struct nbd_handle *h)
 {
-	return wait_for_option(h) == 0 ? 0 : -1;
+	return finish_option(h) == 0 ? 0 : -1;
 }
 
 /* 1 if the server agreed, 0 if it refused. */
 static int
 finish_agreement(struct nbd_handle *h)
 {
-	switch (wait_for_option(h)) {
+	switch (finish_option(h)) {
 	case 0:
 		return 1;
 	case 1:
@@ -56,7 +56,7 @@ finish_enumeration(struct nbd_handle *h, const char *what)
 {
 	unsigned count;
 
-	switch (wait_for_option(h)) {
+	switch (finish_option(h)) {
 	case 0:
 		count = h->option.result.count;
 		return count < INT_MAX ? (int)count : INT_MAX;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-lib/api/patience.h"
 #include "client-lib/base/error.h"
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
@@ -45,23 +46,41 @@ notify(struct nbd_handle *h, unsigned direction, short revents)
 	return fail(ENOTCONN, "server closed socket unexpectedly");
 }
 
+/* What to poll for: the connection, the caller's own descriptor, and who may
+ * cancel the wait. */
+enum {
+	POLL_CONNECTION,
+	POLL_OTHER,
+	POLL_CANCEL,
+	N_POLL,
+};
+
+/* An interrupted wait starts again: with the whole TIMEOUT, as it has always
+ * done, or with what is left of the LIMIT. */
 static int
-poll_both(struct pollfd fds[2], int timeout)
+poll_all(const struct nbd_handle *h, struct pollfd fds[N_POLL], int timeout,
+	 enum limit limit)
 {
 	int n;
 
-	/* An interrupted wait starts again with the whole timeout, as it has
-	 * always done. */
-	do
-		n = poll(fds, 2, timeout);
-	while (n < 0 && errno == EINTR);
+	do {
+		if (limit != LIMIT_NONE)
+			timeout = patience_left(h, limit);
+		n = poll(fds, N_POLL, timeout);
+	} while (n < 0 && errno == EINTR);
 	return n;
 }
 
-int
-wait_once(struct nbd_handle *h, int fd, int timeout)
+/* wait_once() with a LIMIT instead of TIMEOUT, or none. */
+static int
+wait_for_event(struct nbd_handle *h, int fd, int timeout, enum limit limit)
 {
-	struct pollfd fds[2] = { { .fd = -1 }, { .fd = fd, .events = POLLIN } };
+	struct pollfd fds[N_POLL] = {
+		[POLL_CONNECTION] = { .fd = -1 },
+		[POLL_OTHER] = { .fd = fd, .events = POLLIN },
+		[POLL_CANCEL] = { .fd = patience_fd(h), .events = POLLIN },
+	};
+	struct pollfd *connection = &fds[POLL_CONNECTION];
 	bool had_direction = engine_direction(h) != 0;
 	unsigned direction;
 	int n;
@@ -78,23 +97,48 @@ wait_once(struct nbd_handle *h, int fd, int timeout)
 		return fail(EINVAL, "nothing to poll for in state %s",
 			    engine_state_name(h));
 
-	/* The log shows each poll. */
-	if (fd < 0 && timeout < 0 && !h->debug.is_enabled &&
+	/* Nothing else may end the wait. The log shows each poll. */
+	if (fd < 0 && timeout < 0 && fds[POLL_CANCEL].fd < 0 &&
+	    patience_left(h, limit) < 0 && !h->debug.is_enabled &&
 	    engine_can_sleep(h))
 		return engine_sleep(h) < 0 ? -1 : 1;
 
-	fds[0].fd = engine_fd(h);
-	fds[0].events = poll_events(direction);
-	debug_log(&h->debug, "poll start: events=%x", fds[0].events);
-	n = poll_both(fds, timeout);
-	debug_log(&h->debug, "poll end: r=%d revents=%x", n, fds[0].revents);
+	connection->fd = engine_fd(h);
+	connection->events = poll_events(direction);
+	debug_log(&h->debug, "poll start: events=%x", connection->events);
+	n = poll_all(h, fds, timeout, limit);
+	debug_log(&h->debug, "poll end: r=%d revents=%x", n,
+		  connection->revents);
 	if (n < 0)
 		return fail(errno, "poll");
 	if (n == 0)
 		return 0;
-	if (fds[0].revents && notify(h, direction, fds[0].revents) < 0)
+	if (fds[POLL_CANCEL].revents)
+		return patience_cancelled(h);
+	if (connection->revents &&
+	    notify(h, direction, connection->revents) < 0)
 		return -1;
 	return 1;
+}
+
+int
+wait_once(struct nbd_handle *h, int fd, int timeout)
+{
+	return wait_for_event(h, fd, timeout, LIMIT_NONE);
+}
+
+/* One event on the way of a call that is bound by LIMIT. A server that sends
+ * a little now and then is not given more time. 0, or -1 recorded. */
+static int
+wait_within(struct nbd_handle *h, enum limit limit)
+{
+	int n = 0;
+
+	if (patience_left(h, limit) != 0)
+		n = wait_for_event(h, -1, -1, limit);
+	if (n < 0)
+		return -1;
+	return n == 0 ? patience_over(h, limit) : 0;
 }
 
 bool
@@ -106,19 +150,25 @@ wait_has_hung_up(const struct nbd_handle *h)
 	       (look.revents & (POLLHUP | POLLERR));
 }
 
-int
-wait_while_connecting(struct nbd_handle *h)
+static int
+wait_while_connecting(struct nbd_handle *h, enum limit limit)
 {
 	while (engine_public_state(h) == PUBLIC_CONNECTING)
-		if (wait_once(h, -1, -1) < 0)
+		if (wait_within(h, limit) < 0)
 			return -1;
 	return 0;
 }
 
 int
+wait_for_option(struct nbd_handle *h)
+{
+	return wait_while_connecting(h, LIMIT_CALL);
+}
+
+int
 wait_until_connected(struct nbd_handle *h)
 {
-	if (wait_while_connecting(h) < 0)
+	if (wait_while_connecting(h, LIMIT_CONNECT) < 0)
 		return -1;
 	switch (engine_public_state(h)) {
 	case PUBLIC_NEGOTIATING:
@@ -163,7 +213,7 @@ wait_for_command(struct nbd_handle *h, uint64_t cookie)
 	int completed;
 
 	while ((completed = command_completed(h, cookie)) == 0) {
-		if (wait_once(h, -1, -1) < 0) {
+		if (wait_within(h, LIMIT_CALL) < 0) {
 			give_up(h);
 			retire_quietly(h, cookie);
 			return -1;
@@ -178,7 +228,7 @@ wait_until_closed(struct nbd_handle *h)
 	enum public_state state;
 
 	while ((state = engine_public_state(h)) != PUBLIC_CLOSED)
-		if (state == PUBLIC_DEAD || wait_once(h, -1, -1) < 0)
+		if (state == PUBLIC_DEAD || wait_within(h, LIMIT_CALL) < 0)
 			return -1;
 	return 0;
 }

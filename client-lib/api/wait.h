@@ -21,12 +21,11 @@ int wait_once(struct nbd_handle *h, int fd, int timeout);
  * not wait. */
 bool wait_has_hung_up(const struct nbd_handle *h);
 
-/* Until the handle is no longer connecting or haggling over an option. 0, or
- * -1 with the error recorded. */
-int wait_while_connecting(struct nbd_handle *h);
+/* Until the option is over. 0, or -1 with the error recorded. */
+int wait_for_option(struct nbd_handle *h);
 
-/* The same for a connect call: only a connection that is of use is a
- * success. */
+/* Until the handle is connected: only a connection that is of use is a
+ * success. 0, or -1 with the error recorded. */
 int wait_until_connected(struct nbd_handle *h);
 
 /* Until the command of COOKIE is complete, and retires it: 0, or -1 with the

@@ -4,12 +4,14 @@
 
 #include <libnbd.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 void
 config_init(struct config *config)
 {
 	*config = (struct config){
 		.request_block_size = true,
+		.address_family = AF_UNSPEC,
 		.request_structured_replies = true,
 		.request_extended_headers = true,
 		.request_meta_context = true,
@@ -29,6 +31,8 @@ config_done(struct config *config)
 	free(config->export_name);
 	free(config->socket_activation_name);
 	string_list_done(&config->meta_contexts);
+	string_list_done(&config->environment);
+	free(config->environment_vector);
 	free(config->tls_certificates);
 	free(config->tls_username);
 	free(config->tls_hostname);

@@ -24,6 +24,11 @@ struct config {
 	uint32_t handshake_flags; /* LIBNBD_HANDSHAKE_FLAG_* allowed */
 	struct string_list meta_contexts;
 	char *socket_activation_name;
+	int address_family; /* of names: AF_UNSPEC or one */
+	/* Of subprocesses: the strings, and all of them for execve(2); NULL
+	 * is our own. */
+	struct string_list environment;
+	char **environment_vector;
 
 	int tls; /* LIBNBD_TLS_* */
 	bool tls_verify_peer;

@@ -257,7 +257,7 @@ int
 engine_connect_tcp(struct nbd_handle *h, const char *host, const char *port)
 {
 	const struct addrinfo hints = {
-		.ai_family = AF_UNSPEC,
+		.ai_family = h->config.address_family,
 		.ai_socktype = SOCK_STREAM,
 	};
 	struct connect *connect_ = &h->connect;

@@ -72,12 +72,14 @@ void connect_forget_socket(struct connect *connect);
  * taken over in any case. IS_PRIVATE if nobody else knows it. 0 or -1 (dead). */
 int connect_established(struct nbd_handle *h, int fd, bool is_private);
 
+/* The environment for a child, NULL-terminated. Not the caller's. */
+char *const *command_environment(const struct nbd_handle *h);
+
 /* The files where ARGV[0] may be, in the order to try, NULL-terminated, with
  * the rules of execvp(3). 0, or -1 with the error recorded. */
 int command_candidates(struct string_list *candidates, const char *file);
 
 /* Between fork and exec: becomes ARGV or exits, 127 if there is no such file,
- * else 126. ENVIRONMENT is NULL for this process's own. Does only what a
- * signal handler may. */
+ * else 126. Does only what a signal handler may. */
 _Noreturn void command_exec(const struct string_list *candidates,
 			    char *const *argv, char *const *environment);

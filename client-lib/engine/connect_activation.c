@@ -41,7 +41,8 @@ is_activation_variable(const char *variable)
 /* The child's environment. The first variable has room for a process number,
  * which only the child knows. */
 static int
-build_environment(struct string_list *environment, const char *name)
+build_environment(struct string_list *environment, char *const *inherited,
+		  const char *name)
 {
 	CLEANUP_FREE char *names = NULL;
 
@@ -55,22 +56,11 @@ build_environment(struct string_list *environment, const char *name)
 	    string_list_append(environment, "LISTEN_FDS=1") == -1 ||
 	    string_list_append(environment, names) == -1)
 		return -1;
-	for (char **variable = environ; variable && *variable; variable++)
-		if (!is_activation_variable(*variable) &&
-		    string_list_append(environment, *variable) == -1)
+	for (; inherited && *inherited; inherited++)
+		if (!is_activation_variable(*inherited) &&
+		    string_list_append(environment, *inherited) == -1)
 			return -1;
 	return 0;
-}
-
-/* The items of LIST, followed by NULL, for execve(2). */
-static char **
-as_vector(const struct string_list *list)
-{
-	char **vector = calloc(list->n_items + 1, sizeof(*vector));
-
-	for (size_t i = 0; vector && i < list->n_items; i++)
-		vector[i] = list->items[i];
-	return vector;
 }
 
 /* Writes the number after the prefix without calling anything. */
@@ -150,9 +140,9 @@ start_server(struct nbd_handle *h, char **argv)
 	if (command_candidates(&candidates, argv[0]) == -1)
 		return -1;
 	if (build_environment(
-		    &variables,
+		    &variables, command_environment(h),
 		    config_string(h->config.socket_activation_name)) == -1 ||
-	    !(environment = as_vector(&variables)))
+	    !(environment = string_list_vector(&variables)))
 		return fail(ENOMEM, "connect: building the environment");
 	listener = listen_in_private(&h->connect);
 	if (listener == -1)

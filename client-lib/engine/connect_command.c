@@ -76,6 +76,13 @@ add_candidates(struct string_list *candidates, const char *file)
 	}
 }
 
+char *const *
+command_environment(const struct nbd_handle *h)
+{
+	return h->config.environment_vector ? h->config.environment_vector
+					    : environ;
+}
+
 int
 command_candidates(struct string_list *candidates, const char *file)
 {
@@ -152,7 +159,8 @@ command_exec(const struct string_list *candidates, char *const *argv,
 
 /* The child: FD becomes its standard input and output. */
 static _Noreturn void
-run_child(int fd, const struct string_list *candidates, char *const *argv)
+run_child(int fd, const struct string_list *candidates, char *const *argv,
+	  char *const *environment)
 {
 	signal(SIGPIPE, SIG_DFL);
 	/* dup2() onto itself would keep close-on-exec; a socketpair has no
@@ -162,7 +170,7 @@ run_child(int fd, const struct string_list *candidates, char *const *argv)
 	if (fd < 0 || dup2(fd, STDIN_FILENO) == -1 ||
 	    dup2(fd, STDOUT_FILENO) == -1)
 		_exit(126);
-	command_exec(candidates, argv, environ);
+	command_exec(candidates, argv, environment);
 }
 
 int
@@ -188,7 +196,7 @@ engine_connect_command(struct nbd_handle *h, char **argv)
 	if (pid == -1)
 		return (dead(h, errno, "connect: fork"), -1);
 	if (pid == 0)
-		run_child(theirs, &candidates, argv);
+		run_child(theirs, &candidates, argv, command_environment(h));
 	h->connect.child = pid;
 	return engine_connect_socket(h, TAKE_FD(ours));
 }

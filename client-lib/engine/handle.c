@@ -34,6 +34,7 @@ handle_new(void)
 	transmit_init(&h->transmit);
 	list_init(&h->sent);
 	list_init(&h->complete);
+	atomic_init(&h->patience.cancel_fd, -1);
 	h->next_cookie = 1;
 	h->state = STATE_START;
 	h->debug.handle_name = next_name();

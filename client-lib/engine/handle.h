@@ -38,6 +38,15 @@ struct stats {
 	uint64_t chunks_received;
 };
 
+/* How long calls may wait; the API layer's. */
+struct patience {
+	int connect_timeout; /* in milliseconds, 0: for ever */
+	int call_timeout;
+	int64_t call_begun;    /* in nanoseconds, if there is a timeout */
+	_Atomic int cancel_fd; /* an eventfd, -1 until one is wanted */
+	bool is_cancellable;
+};
+
 struct nbd_handle {
 	/* The first members belong to the API layer. */
 	uint32_t magic;
@@ -45,6 +54,7 @@ struct nbd_handle {
 	_Atomic uint32_t published; /* for lock-free readers */
 	_Atomic uintptr_t private_data;
 	bool wished_to_write; /* since it was last told that it can */
+	struct patience patience;
 
 	struct debug_sink debug; /* has the handle's name */
 	struct config config;

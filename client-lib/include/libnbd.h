@@ -1305,7 +1305,7 @@ const char *nbd_get_package_name(struct nbd_handle *h)
 const char *nbd_get_version(struct nbd_handle *h) LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_GET_VERSION 1
 
-/* More about the version, often "". */
+/* Which implementation of libnbd this is, and its release. */
 const char *nbd_get_version_extra(struct nbd_handle *h)
 	LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_GET_VERSION_EXTRA 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Does <libnbd.h> declare what is recorded? A program that asserts every
+"""Do <libnbd.h> and <libnbd-ext.h> declare what is recorded? A program that asserts every
 value, size, offset and prototype is compiled, as C99 and as C++, with all
 warnings as errors. Usage: check-header.py c99|c++ INCLUDE-DIR COMPILER..."""
 
@@ -35,8 +35,10 @@ def field_check(row):
 
 
 def program(language):
-    yield "#include <libnbd.h>"
+    # It brings <libnbd.h> along.
+    yield "#include <libnbd-ext.h>"
     # Twice: a header must not mind.
+    yield "#include <libnbd-ext.h>"
     yield "#include <libnbd.h>"
     yield "#include <stddef.h>"
     if language == "c++":
@@ -59,7 +61,7 @@ def program(language):
         yield field_check(row)
     if language == "c++":
         yield 'extern "C" {'
-    for row in records.functions():
+    for row in records.functions() + records.ext_functions():
         macro = "LIBNBD_HAVE_" + row["name"].upper()
         yield f"#if !{macro}\n#error {macro}\n#endif"
         # Declaring again is an error unless the types are the same.

@@ -34,7 +34,8 @@ def exported(library):
 
 def check_symbols(library):
     symbols = exported(library)
-    recorded = {f["name"]: f["version"] for f in records.functions()}
+    recorded = {f["name"]: f["version"]
+                for f in records.functions() + records.ext_functions()}
     for name, version in recorded.items():
         if name not in symbols:
             wrong.append(f"{name} is not exported")
@@ -44,12 +45,12 @@ def check_symbols(library):
         elif symbols[name][1] != "FUNC":
             wrong.append(f"{name} is no function")
     for name, (_, _, section) in symbols.items():
-        if name in records.NODES:
+        if name in records.NODES + records.EXT_NODES:
             if section != "ABS":
                 wrong.append(f"{name} is no absolute symbol")
         elif name not in recorded:
             wrong.append(f"{name} is exported and not recorded")
-    for node in records.NODES:
+    for node in records.NODES + records.EXT_NODES:
         if node not in symbols:
             wrong.append(f"the version node {node} is missing")
     return len(recorded)
@@ -76,6 +77,9 @@ def check_chain(library):
             wrong.append(f"{node} has parent {parents[node]}, "
                          f"recorded is {before}")
         before = node
+    for node in records.EXT_NODES:
+        if parents.get(node, "not defined") is not None:
+            wrong.append(f"{node}: the parent is {parents.get(node)}")
 
 
 def check_dynamic(library):

@@ -10,6 +10,7 @@ import records
 
 wrong = []
 recorded = {f["name"]: f["version"] for f in records.functions()}
+ext_recorded = {f["name"]: f["version"] for f in records.ext_functions()}
 
 
 def read(path):
@@ -35,10 +36,14 @@ def check_map(path):
             mapped[name] = node
     if nodes != records.NODES:
         wrong.append(f"{path}: the nodes are {nodes}")
-    for name in sorted(recorded.keys() | mapped.keys()):
-        if recorded.get(name) != mapped.get(name):
+    for node, body in re.findall(r"(LIBNBD_EXT_[\d.]+)\s*{([^}]*)}\s*;", text):
+        mapped.update((name, node)
+                      for name in re.findall(r"\b(nbd_\w+)\s*;", body))
+    expected = {**recorded, **ext_recorded}
+    for name in sorted(expected.keys() | mapped.keys()):
+        if expected.get(name) != mapped.get(name):
             wrong.append(f"{path}: {name} is in {mapped.get(name)}, "
-                         f"recorded is {recorded.get(name)}")
+                         f"recorded is {expected.get(name)}")
 
 
 def check_manual(path):

@@ -13,6 +13,9 @@ NODES = ["LIBNBD_1.0", "LIBNBD_1.2", "LIBNBD_1.4", "LIBNBD_1.6", "LIBNBD_1.8",
          "LIBNBD_1.12", "LIBNBD_1.16", "LIBNBD_1.18", "LIBNBD_1.22",
          "LIBNBD_1.24"]
 
+# Those of our additions, <libnbd-ext.h>, which follow nothing.
+EXT_NODES = ["LIBNBD_EXT_1.0"]
+
 
 def table(name):
     with open(os.path.join(HERE, name), encoding="utf-8") as file:
@@ -22,6 +25,10 @@ def table(name):
 
 def functions():
     return table("functions.tsv")
+
+
+def ext_functions():
+    return table("ext-functions.tsv")
 
 
 def constants():
