@@ -216,7 +216,9 @@ engine_sleep(struct nbd_handle *h)
 	int result;
 
 	h->receive.may_sleep = true;
+	h->receive.one_at_a_time = true;
 	result = engine_run(h);
+	h->receive.one_at_a_time = false;
 	h->receive.may_sleep = false;
 	return result;
 }

@@ -377,6 +377,25 @@ whoever_wants_gets_one_completion_at_a_time(void **state)
 	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_READ);
 }
 
+static void
+who_sleeps_gets_one_completion_too(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcomes = peer_outcomes(peer, 2);
+
+	peer_get_ready(peer, true);
+	for (int i = 0; i < 2; i++)
+		peer_put_simple(peer, 0, flush(peer, &outcomes[i]));
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(write(peer->fd, peer->words, peer->n_words),
+			 peer->n_words);
+
+	assert_int_equal(engine_sleep(peer->h), 0);
+	assert_int_equal(outcomes[0].n_calls, 1);
+	assert_int_equal(outcomes[1].n_calls, 0);
+	assert_true(engine_has_more(peer->h));
+}
+
 int
 main(void)
 {
@@ -397,6 +416,7 @@ main(void)
 		PEER_TEST(what_follows_the_disconnect_is_ignored),
 		PEER_TEST(endless_words_after_the_disconnect_kill),
 		PEER_TEST(whoever_wants_gets_one_completion_at_a_time),
+		PEER_TEST(who_sleeps_gets_one_completion_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
