@@ -181,6 +181,7 @@ volume_settings_same_connections(const struct volume_settings *a,
 	       a->fingerprint.offset == b->fingerprint.offset &&
 	       a->fingerprint.length == b->fingerprint.length &&
 	       a->give_up_after == b->give_up_after &&
+	       a->probe_interval == b->probe_interval &&
 	       same_tls(&a->tls, &b->tls);
 }
 

@@ -76,6 +76,7 @@ struct volume_settings {
 	struct fingerprint_settings fingerprint;
 	/* 0: never. */
 	uint64_t give_up_after;
+	uint64_t probe_interval;
 	struct id_list allow_users;
 	struct id_list allow_groups;
 	struct id_list read_only_users;

@@ -143,7 +143,8 @@ count_answered(struct connection *connection, const struct part *part)
 	connection->bytes_received += REPLY_SIZE;
 	if (part->command == REQUEST_READ)
 		connection->bytes_received += part->length;
-	if (connection->in_flight == 0)
+	/* What we do ourselves keeps no connection from being idle. */
+	if (connection->in_flight == 0 && !part->on_answer)
 		connection->idle_since = loop_now(connection->loop);
 }
 

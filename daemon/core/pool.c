@@ -399,6 +399,7 @@ pool_close(struct volume *volume)
 {
 	volume->pool.is_closed = true;
 	loop_stop_timer(volume->loop, &volume->pool.shrink);
+	loop_stop_timer(volume->loop, &volume->pool.probe);
 	hang_up(volume);
 	pool_check_closed(volume);
 }

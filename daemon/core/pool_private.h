@@ -40,3 +40,5 @@ void pool_check_closed(struct volume *volume);
 /* pool->retry and pool->shrink */
 void pool_on_retry(struct timer *timer);
 void pool_on_shrink(struct timer *timer);
+/* pool->probe, in pool_probe.c */
+void pool_on_probe(struct timer *timer);

@@ -84,6 +84,7 @@ pool_init(struct volume *volume)
 	list_init(&pool->closing);
 	pool->retry.on_due = pool_on_retry;
 	pool->shrink.on_due = pool_on_shrink;
+	pool->probe.on_due = pool_on_probe;
 	pool->wanted = settings->connections_min;
 	pool->n_endpoints = has_command ? 1 : settings->uris.n_items;
 	pool->endpoints = calloc(pool->n_endpoints, sizeof(struct endpoint *));
@@ -110,6 +111,10 @@ pool_start(struct volume *volume)
 	}
 	loop_set_timer(volume->loop, &pool->shrink,
 		       loop_now(volume->loop) + volume->settings->idle_timeout);
+	if (volume->settings->probe_interval > 0)
+		loop_set_timer(volume->loop, &pool->probe,
+			       loop_now(volume->loop) +
+				       volume->settings->probe_interval);
 	pool->lost_at = loop_now(volume->loop);
 	pool_evaluate(volume);
 	return 0;

@@ -41,6 +41,7 @@ struct pool {
 	/* Not before then is there another attempt to add one. */
 	uint64_t grow_after;
 	struct timer shrink;
+	struct timer probe;
 	/* Connections lost and not made again yet. */
 	unsigned n_owed;
 	/* No connections shall be made. */

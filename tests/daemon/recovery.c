@@ -311,6 +311,28 @@ a_hung_connection_is_given_up_and_another_one_made(void **state)
 	tear_down(&f);
 }
 
+static bool
+is_recovering(const Nbdclientd__V1__Volume *volume)
+{
+	return volume->state ==
+	       NBDCLIENTD__V1__VOLUME_STATE__VOLUME_STATE_RECOVERING;
+}
+
+static void
+a_server_that_falls_silent_is_noticed_without_a_request(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "RequestTimeout=300ms\nConnectTimeout=300ms\n"
+		   "ProbeInterval=200ms\n");
+	process_signal(f.server.pid, SIGSTOP);
+	daemon_await_volume(f.client, "disk", is_recovering);
+	process_signal(f.server.pid, SIGCONT);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	tear_down(&f);
+}
+
 int
 main(void)
 {
@@ -325,6 +347,8 @@ main(void)
 			without_a_server_requests_wait_and_then_say_why),
 		cmocka_unit_test(
 			a_hung_connection_is_given_up_and_another_one_made),
+		cmocka_unit_test(
+			a_server_that_falls_silent_is_noticed_without_a_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
