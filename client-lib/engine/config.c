@@ -38,5 +38,6 @@ config_done(struct config *config)
 	free(config->tls_hostname);
 	free(config->tls_psk_file);
 	free(config->tls_priority);
+	tls_memory_done(&config->tls_memory);
 	*config = (struct config){ 0 };
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client-lib/stream/tls_memory.h"
 #include "common/strings.h"
 
 /* Strings are owned; NULL means "not set" and reads as "". */
@@ -37,6 +38,7 @@ struct config {
 	char *tls_hostname;
 	char *tls_psk_file;
 	char *tls_priority;
+	struct tls_memory tls_memory; /* comes before files */
 
 	uint32_t uri_allow_transports; /* LIBNBD_ALLOW_TRANSPORT_* */
 	int uri_allow_tls;             /* LIBNBD_TLS_* */

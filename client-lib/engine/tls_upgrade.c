@@ -50,13 +50,14 @@ fill_parameters(struct nbd_handle *h, struct tls_parameters *parameters,
 
 	*parameters = (struct tls_parameters){
 		.psk_file = config->tls_psk_file,
+		.memory = &config->tls_memory,
 		.certificates = config->tls_certificates,
 		.verify_peer = config->tls_verify_peer,
 		.hostname = tls_hostname(h),
 		.priority = config->tls_priority,
 		.debug = &h->debug,
 	};
-	if (!parameters->psk_file)
+	if (!parameters->psk_file && !config->tls_memory.psk.bytes)
 		return 0;
 	parameters->username = tls_username(h, buffer, size);
 	return parameters->username ? 0 : -1;

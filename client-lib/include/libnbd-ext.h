@@ -120,6 +120,48 @@ int nbd_ext_set_subprocess_environment(struct nbd_handle *h, char **environment)
 	LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_EXT_SET_SUBPROCESS_ENVIRONMENT 1
 
+/*
+ * == TLS credentials from memory ==
+ *
+ * They are copied, and what is secret is wiped before its memory is freed.
+ * What is wrong with them shows in the handshake. NULL takes back what was
+ * set; sizes of 0 are EINVAL. State created.
+ *
+ * If any certificate or list comes from memory, no directory is looked at;
+ * without authorities from memory those that the system trusts count.
+ */
+
+/* Whom to trust: certificates in PEM, as in ca-cert.pem. */
+int nbd_ext_set_tls_authorities(struct nbd_handle *h, const void *pem,
+				size_t size) LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_SET_TLS_AUTHORITIES 1
+
+/* Whom not to trust any more: lists in PEM, as in ca-crl.pem. */
+int nbd_ext_set_tls_revocations(struct nbd_handle *h, const void *pem,
+				size_t size) LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_SET_TLS_REVOCATIONS 1
+
+/* What we show: a certificate (or a chain) and its key in PEM. Both or
+ * neither may be NULL, else EFAULT. */
+int nbd_ext_set_tls_client_certificate(struct nbd_handle *h,
+				       const void *certificate,
+				       size_t certificate_size, const void *key,
+				       size_t key_size)
+	LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_SET_TLS_CLIENT_CERTIFICATE 1
+
+/* The passphrase of our keys, in memory or in files. */
+int nbd_ext_set_tls_passphrase(struct nbd_handle *h, const char *passphrase)
+	LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_SET_TLS_PASSPHRASE 1
+
+/* The key that nbd_set_tls_username()'s user shares with the server, in its
+ * bytes and not in hexadecimal. Certificates and a key in a file do not count
+ * then. */
+int nbd_ext_set_tls_psk(struct nbd_handle *h, const void *key, size_t size)
+	LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_SET_TLS_PSK 1
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

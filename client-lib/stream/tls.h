@@ -9,12 +9,16 @@
 
 #include "client-lib/base/debug.h"
 #include "client-lib/stream/stream.h"
+#include "client-lib/stream/tls_memory.h"
 
 /* What a session starts from. Strings are not needed later. */
 struct tls_parameters {
 	/* NULL: certificates. Else only the key of USERNAME in this file. */
 	const char *psk_file;
 	const char *username;
+
+	/* What of it there is comes before the files; may be NULL. */
+	const struct tls_memory *memory;
 
 	const char *certificates; /* a directory; NULL: the usual places */
 	bool verify_peer;

@@ -78,7 +78,7 @@ load_revocations(struct tls_credentials *credentials, const char *directory)
  * 1 loaded, 0 there is none, -1 with the error recorded. */
 static int
 load_certificate(struct tls_credentials *credentials, const char *directory,
-		 int n, struct debug_sink *debug)
+		 int n, const char *passphrase, struct debug_sink *debug)
 {
 	char suffix[16] = "";
 	CLEANUP_FREE char *certificate = NULL;
@@ -98,12 +98,12 @@ load_certificate(struct tls_credentials *credentials, const char *directory,
 			  strerror(errno));
 		return 0;
 	}
-	error = gnutls_certificate_set_x509_key_file(credentials->certificates,
-						     certificate, key,
-						     GNUTLS_X509_FMT_PEM);
+	error = gnutls_certificate_set_x509_key_file2(
+		credentials->certificates, certificate, key,
+		GNUTLS_X509_FMT_PEM, passphrase, 0);
 	if (error < 0)
 		return fail(0,
-			    "gnutls_certificate_set_x509_key_file: %s, %s: %s",
+			    "gnutls_certificate_set_x509_key_file2: %s, %s: %s",
 			    certificate, key, gnutls_strerror(error));
 	debug_log(debug, "using client certificate %s", certificate);
 	return 1;
@@ -111,12 +111,15 @@ load_certificate(struct tls_credentials *credentials, const char *directory,
 
 static int
 load_client_certificates(struct tls_credentials *credentials,
-			 const char *directory, struct debug_sink *debug)
+			 const char *directory, const char *passphrase,
+			 struct debug_sink *debug)
 {
-	int result = load_certificate(credentials, directory, -1, debug);
+	int result = load_certificate(credentials, directory, -1, passphrase,
+				      debug);
 
 	for (int n = 0; result >= 0; n++) {
-		result = load_certificate(credentials, directory, n, debug);
+		result = load_certificate(credentials, directory, n, passphrase,
+					  debug);
 		if (result == 0)
 			return 0;
 	}
@@ -126,7 +129,7 @@ load_client_certificates(struct tls_credentials *credentials,
 /* 1 loaded, 0 the directory has no authorities, -1 with the error recorded. */
 static int
 load_directory(struct tls_credentials *credentials, const char *directory,
-	       struct debug_sink *debug)
+	       const char *passphrase, struct debug_sink *debug)
 {
 	CLEANUP_FREE char *authorities = path_of(directory, "ca-cert.pem");
 
@@ -142,7 +145,8 @@ load_directory(struct tls_credentials *credentials, const char *directory,
 	debug_log(debug, "using the certificates in %s", directory);
 	if (load_authorities(credentials, authorities) == -1 ||
 	    load_revocations(credentials, directory) == -1 ||
-	    load_client_certificates(credentials, directory, debug) == -1)
+	    load_client_certificates(credentials, directory, passphrase,
+				     debug) == -1)
 		return -1;
 	return 1;
 }
@@ -150,7 +154,7 @@ load_directory(struct tls_credentials *credentials, const char *directory,
 /* The places where certificates are looked for when nobody says where. */
 static int
 load_default_directories(struct tls_credentials *credentials,
-			 struct debug_sink *debug)
+			 const char *passphrase, struct debug_sink *debug)
 {
 	static const char *const below_home[] = { "/.pki/libnbd",
 						  "/.config/pki/libnbd" };
@@ -158,19 +162,22 @@ load_default_directories(struct tls_credentials *credentials,
 	int result = 0;
 
 	if (!home)
-		return load_directory(credentials, system_directory, debug);
+		return load_directory(credentials, system_directory, passphrase,
+				      debug);
 	for (size_t i = 0; i < 2 && result == 0; i++) {
 		CLEANUP_FREE char *directory = NULL;
 
 		if (asprintf(&directory, "%s%s", home, below_home[i]) < 0)
 			return fail(ENOMEM, "path of the certificates");
-		result = load_directory(credentials, directory, debug);
+		result = load_directory(credentials, directory, passphrase,
+					debug);
 	}
 	return result;
 }
 
-static int
-load_system_trust(struct tls_credentials *credentials, struct debug_sink *debug)
+int
+tls_credentials_trust_system(struct tls_credentials *credentials,
+			     struct debug_sink *debug)
 {
 	int n = gnutls_certificate_set_x509_system_trust(
 		credentials->certificates);
@@ -184,7 +191,7 @@ load_system_trust(struct tls_credentials *credentials, struct debug_sink *debug)
 
 int
 tls_credentials_load_certificates(struct tls_credentials *credentials,
-				  const char *directory,
+				  const char *directory, const char *passphrase,
 				  struct debug_sink *debug)
 {
 	int error = gnutls_certificate_allocate_credentials(
@@ -195,7 +202,8 @@ tls_credentials_load_certificates(struct tls_credentials *credentials,
 		return fail(0, "gnutls_certificate_allocate_credentials: %s",
 			    gnutls_strerror(error));
 	if (directory) {
-		result = load_directory(credentials, directory, debug);
+		result = load_directory(credentials, directory, passphrase,
+					debug);
 		if (result == 0)
 			return fail(errno,
 				    "TLS certificates: %s/ca-cert.pem, which "
@@ -203,9 +211,9 @@ tls_credentials_load_certificates(struct tls_credentials *credentials,
 				    directory);
 		return result < 0 ? -1 : 0;
 	}
-	result = load_default_directories(credentials, debug);
+	result = load_default_directories(credentials, passphrase, debug);
 	if (result == 0)
-		return load_system_trust(credentials, debug);
+		return tls_credentials_trust_system(credentials, debug);
 	return result < 0 ? -1 : 0;
 }
 

@@ -15,11 +15,26 @@
 #include "client-lib/stream/tls_priority.h"
 #include "common/cleanup.h"
 
+static const struct tls_memory *
+memory_of(const struct tls_parameters *parameters)
+{
+	static const struct tls_memory nothing;
+
+	return parameters->memory ? parameters->memory : &nothing;
+}
+
+/* A key that both sides know, instead of certificates? */
+static bool
+is_psk(const struct tls_parameters *parameters)
+{
+	return parameters->psk_file || memory_of(parameters)->psk.bytes;
+}
+
 static int
 set_priority(struct tls_stream *tls, const struct tls_parameters *parameters)
 {
-	CLEANUP_FREE char *priority = tls_priority_string(
-		parameters->priority, parameters->psk_file != NULL);
+	CLEANUP_FREE char *priority = tls_priority_string(parameters->priority,
+							  is_psk(parameters));
 	int error;
 
 	if (!priority)
@@ -38,9 +53,14 @@ set_psk(struct tls_stream *tls, const struct tls_parameters *parameters)
 	struct tls_credentials *credentials = &tls->credentials;
 	int error;
 
-	if (tls_credentials_load_psk(credentials, parameters->psk_file,
-				     parameters->username,
-				     parameters->debug) == -1)
+	error = memory_of(parameters)->psk.bytes
+			? tls_credentials_take_psk(credentials,
+						   &memory_of(parameters)->psk,
+						   parameters->username)
+			: tls_credentials_load_psk(
+				  credentials, parameters->psk_file,
+				  parameters->username, parameters->debug);
+	if (error == -1)
 		return -1;
 	error = gnutls_credentials_set(tls->session, GNUTLS_CRD_PSK,
 				       credentials->psk);
@@ -54,12 +74,18 @@ static int
 set_certificates(struct tls_stream *tls,
 		 const struct tls_parameters *parameters)
 {
+	const struct tls_memory *memory = memory_of(parameters);
 	struct tls_credentials *credentials = &tls->credentials;
 	int error;
 
-	if (tls_credentials_load_certificates(credentials,
-					      parameters->certificates,
-					      parameters->debug) == -1)
+	error = tls_memory_has_certificates(memory)
+			? tls_credentials_take_certificates(credentials, memory,
+							    parameters->debug)
+			: tls_credentials_load_certificates(
+				  credentials, parameters->certificates,
+				  (const char *)memory->passphrase.bytes,
+				  parameters->debug);
+	if (error == -1)
 		return -1;
 	error = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
 				       credentials->certificates);
@@ -84,13 +110,12 @@ prepare(struct tls_stream *tls, struct stream *below,
 		return fail(errno, "TLS: buffers of a session");
 	if (set_priority(tls, parameters) == -1)
 		return -1;
-	if ((parameters->psk_file ? set_psk(tls, parameters)
-				  : set_certificates(tls, parameters)) == -1)
+	if ((is_psk(parameters) ? set_psk(tls, parameters)
+				: set_certificates(tls, parameters)) == -1)
 		return -1;
 	/* Who knows the key has proved enough with it. */
 	return tls_peer_expect(&tls->peer, tls->session, parameters->hostname,
-			       parameters->verify_peer &&
-				       !parameters->psk_file);
+			       parameters->verify_peer && !is_psk(parameters));
 }
 
 struct stream *

@@ -124,7 +124,7 @@ load_certificates(const char *directory)
 	struct debug_sink debug = { .is_enabled = false };
 	struct tls_credentials credentials = { 0 };
 	int result = tls_credentials_load_certificates(&credentials, directory,
-						       &debug);
+						       NULL, &debug);
 
 	tls_credentials_done(&credentials);
 	return result;
