@@ -15,14 +15,31 @@ int run_health(const struct options *options);
 int run_daemon_info(const struct options *options);
 int run_daemon_reload(const struct options *options);
 int run_daemon_drain(const struct options *options);
+int run_daemon_log_level(const struct options *options);
+
+/* events.c */
+int run_daemon_events(const struct options *options);
+
+/* stats.c */
+int run_stats(const struct options *options);
+int run_metrics(const struct options *options);
+
+/* top.c */
+int run_top(const struct options *options);
 
 /* volume.c */
 int run_volume_ls(const struct options *options);
 int run_volume_show(const struct options *options);
 int run_volume_open(const struct options *options);
 int run_volume_close(const struct options *options);
+
+/* links.c */
 int run_conn_ls(const struct options *options);
+int run_conn_show(const struct options *options);
+int run_conn_kill(const struct options *options);
 int run_client_ls(const struct options *options);
+int run_client_show(const struct options *options);
+int run_client_kill(const struct options *options);
 
 /* volume_orders.c */
 int run_volume_wait(const struct options *options);

@@ -154,6 +154,11 @@ option_set(struct options *options, enum option_id id, const char *value)
 		return set_count(id, value, &options->depth);
 	case OPTION_SECONDS:
 		return set_time(id, value, &options->bench_ms);
+	case OPTION_SINCE:
+		options->since = value;
+		return EXIT_OK;
+	case OPTION_INTERVAL:
+		return set_time(id, value, &options->interval_ms);
 	case OPTION_NO_HEADERS:
 	case OPTION_QUIET:
 	case OPTION_YES:
@@ -171,6 +176,7 @@ option_set(struct options *options, enum option_id id, const char *value)
 	case OPTION_READ_ONLY:
 	case OPTION_WATCH:
 	case OPTION_NAMES:
+	case OPTION_ONCE:
 	case N_OPTIONS:
 		break;
 	}

@@ -179,6 +179,7 @@ options_init(struct options *options)
 		.block_size = 4096,
 		.depth = 16,
 		.bench_ms = 5000,
+		.interval_ms = 1000,
 		.read_write = "read",
 		.progress_fd = -1,
 	};

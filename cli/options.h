@@ -58,6 +58,10 @@
 	  "connections to open, where the server allows several")             \
 	X(READ_ONLY, 0, "read-only", NULL, "refuse writes")                   \
 	X(WATCH, 0, "watch", NULL, "repeat every second until interrupted")   \
+	X(SINCE, 0, "since", "TOKEN",                                         \
+	  "what came after this event, or oldest: all that is kept")          \
+	X(ONCE, 0, "once", NULL, "print what there is, once")                 \
+	X(INTERVAL, 0, "interval", "TIME", "between two looks (1s)")          \
 	X(NAMES, 0, "names", NULL, "names only: do not ask for details")      \
 	X(READ_WRITE, 0, "rw", "WHAT", "read or write, random: randread, randwrite") \
 	X(BLOCK_SIZE, 0, "bs", "BYTES", "bytes in one request (4K)")          \
@@ -129,6 +133,8 @@ struct options {
 	uint64_t block_size;
 	unsigned int depth;
 	uint32_t bench_ms;
+	const char *since;
+	uint32_t interval_ms;
 };
 
 struct option_row {

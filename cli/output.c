@@ -169,8 +169,8 @@ output_choose_columns(struct output *output)
 	return EXIT_OK;
 }
 
-static void
-output_free(struct output *output)
+void
+output_discard(struct output *output)
 {
 	for (size_t i = 0; i < output->n_cells; i++)
 		free(output->cells[i]);
@@ -210,7 +210,7 @@ output_print(struct output *const *outputs, size_t n_outputs)
 	if (status == EXIT_OK)
 		output_render(outputs, n_outputs);
 	for (size_t i = 0; i < n_outputs; i++)
-		output_free(outputs[i]);
+		output_discard(outputs[i]);
 	return status;
 }
 

@@ -20,6 +20,8 @@ enum output_type {
 	OUTPUT_BYTES,
 	/* Milliseconds: for people "5 s", for programs a number. */
 	OUTPUT_TIME,
+	/* Microseconds: for people "1.5 ms", for programs a number. */
+	OUTPUT_LATENCY,
 	OUTPUT_BOOL,
 	/* Text that is coloured if it is the name of a state. */
 	OUTPUT_STATE,
@@ -67,6 +69,9 @@ void output_default_columns(struct output *output, const char *names);
  * them. EXIT_OK, or the code of a recorded failure (a column that does not
  * exist). */
 int output_print(struct output *const *outputs, size_t n_outputs);
+
+/* Frees one that is not to be printed after all. */
+void output_discard(struct output *output);
 
 /* For a single one. */
 int output_finish(struct output *output);

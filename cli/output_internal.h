@@ -50,7 +50,7 @@ static inline bool
 output_is_number(enum output_type type)
 {
 	return type == OUTPUT_NUMBER || type == OUTPUT_BYTES ||
-	       type == OUTPUT_TIME;
+	       type == OUTPUT_TIME || type == OUTPUT_LATENCY;
 }
 
 /* Says so and ends the program. */

@@ -16,6 +16,7 @@ json_type(enum output_type type)
 	case OUTPUT_NUMBER:
 	case OUTPUT_BYTES:
 	case OUTPUT_TIME:
+	case OUTPUT_LATENCY:
 		return SCOLS_JSON_NUMBER;
 	case OUTPUT_BOOL:
 		return SCOLS_JSON_BOOLEAN_OPTIONAL;

@@ -69,6 +69,9 @@ cell_for_people(const char *cell, enum output_type type, struct size_text *text)
 	case OUTPUT_TIME:
 		*text = time_format(strtoull(cell, NULL, 10) / 1000);
 		return text->text;
+	case OUTPUT_LATENCY:
+		*text = latency_format(strtoull(cell, NULL, 10));
+		return text->text;
 	case OUTPUT_BOOL:
 		return *cell == '1' ? "yes" : "no";
 	case OUTPUT_TEXT:

@@ -159,3 +159,22 @@ time_format(uint64_t seconds)
 			 hours / 24 % 100000, hours % 24);
 	return result;
 }
+
+struct size_text
+latency_format(uint64_t microseconds)
+{
+	double value = (double)microseconds;
+	const char *unit = "us";
+	struct size_text result;
+
+	if (microseconds >= 1000000) {
+		value /= 1000000;
+		unit = "s";
+	} else if (microseconds >= 1000) {
+		value /= 1000;
+		unit = "ms";
+	}
+	snprintf(result.text, sizeof(result.text), "%.*f %s",
+		 microseconds >= 1000 && value < 99.95 ? 1 : 0, value, unit);
+	return result;
+}

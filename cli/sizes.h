@@ -26,3 +26,6 @@ struct size_text size_format_pair(uint64_t part, uint64_t total);
 
 /* "3 s", "2 min 5 s", "1 h 3 min", "2 d 4 h". */
 struct size_text time_format(uint64_t seconds);
+
+/* "850 us", "1.5 ms", "2.3 s". */
+struct size_text latency_format(uint64_t microseconds);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* status, version, ping, health; daemon info, reload and drain: the daemon. */
+/* status, version, ping, health; daemon info, reload, drain and log-level. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,12 +8,15 @@
 #include "cli/daemon.h"
 #include "cli/errors.h"
 #include "cli/families.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/screen.h"
 #include "cli/version.h"
 #include "cli/volume_facts.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "nbdclientd/v1/admin.pb-c.h"
+#include "proto/client_stream.h"
 
 static Nbdclientd__V1__GetStatusResponse *
 get_status(const struct options *options)
@@ -69,7 +72,6 @@ show_status(const struct options *options)
 int
 run_status(const struct options *options)
 {
-	const struct timespec second = { .tv_sec = 1 };
 	int status;
 
 	attempt("ask the daemon for its status");
@@ -77,16 +79,16 @@ run_status(const struct options *options)
 		return fail(EXIT_USAGE, EINVAL,
 			    "use --columns with daemon info or volume ls",
 			    "status shows two tables");
-	status = show_status(options);
-	while (status == EXIT_OK && options_has(options, OPTION_WATCH)) {
-		fflush(stdout);
-		nanosleep(&second, NULL);
-		/* Home, and clear: the screen shows one state. */
-		if (options->output == OUTPUT_TABLE)
-			fputs("\033[H\033[2J", stdout);
+	if (!options_has(options, OPTION_WATCH))
+		return show_status(options);
+	screen_begin();
+	do {
+		screen_start_page();
 		status = show_status(options);
-	}
-	return status;
+		screen_finish_page();
+	} while (status == EXIT_OK && screen_pause(1000));
+	screen_end();
+	return interrupted() ? fail_interrupted() : status;
 }
 
 /* Without a daemon our own version is still worth knowing. */
@@ -141,45 +143,100 @@ run_ping(const struct options *options)
 	return output_finish(output);
 }
 
+#define HEALTH(name) \
+	GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
+
 static const char *
 health_name(Grpc__Health__V1__HealthCheckResponse__ServingStatus status)
 {
-	return status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-		       ? "serving"
-	       : status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
-		       ? "not serving"
-		       : "unknown";
+	switch (status) {
+	case HEALTH(SERVING):
+		return "serving";
+	case HEALTH(NOT_SERVING):
+		return "not serving";
+	case HEALTH(SERVICE_UNKNOWN):
+		return "no such volume";
+	case HEALTH(UNKNOWN):
+	case _GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS_IS_INT_SIZE:
+		break;
+	}
+	return "unknown";
 }
 
-int
-run_health(const struct options *options)
+static int
+print_health(const struct options *options,
+	     const Grpc__Health__V1__HealthCheckResponse *response)
 {
 	static const struct output_column columns[] = {
 		{ "SERVICE", OUTPUT_TEXT },
 		{ "HEALTH", OUTPUT_STATE },
 	};
+	struct output *output = output_new(options, "health", OUTPUT_FACTS,
+					   columns, 2);
+
+	output_text(output,
+		    options->n_args > 0 ? options->args[0] : "nbd-clientd");
+	output_text(output, health_name(response->status));
+	return output_finish(output);
+}
+
+static int
+exit_code_of(const Grpc__Health__V1__HealthCheckResponse *response)
+{
+	return response->status == HEALTH(SERVING) ? EXIT_OK : EXIT_NO;
+}
+
+/* Each change, until the daemon or the user ends it. */
+static int
+watch_health(const struct options *options,
+	     const Grpc__Health__V1__HealthCheckRequest *request)
+{
+	Grpc__Health__V1__HealthCheckResponse *response;
+	struct client_stream *stream;
+	struct client_error error;
+	struct client *client;
+	int status = EXIT_OK;
+	int r;
+
+	interrupt_defer();
+	if (daemon_connect(options, &client) != EXIT_OK)
+		return (int)failure_code();
+	stream = client_stream_open(client, RPC_HEALTH_WATCH, request,
+				    daemon_timeout(options), &error);
+	if (!stream)
+		return daemon_fail(&error);
+	while (status == EXIT_OK &&
+	       (r = client_stream_receive(stream, &response, &error)) == 1) {
+		status = print_health(options, response);
+		fflush(stdout);
+		codec_message_free(response);
+	}
+	if (status == EXIT_OK && r < 0)
+		status = interrupted() ? fail_interrupted()
+				       : daemon_fail(&error);
+	client_stream_free(stream);
+	return status;
+}
+
+int
+run_health(const struct options *options)
+{
 	Grpc__Health__V1__HealthCheckRequest request =
 		GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
 	CLEANUP_MESSAGE Grpc__Health__V1__HealthCheckResponse *response = NULL;
 	const char *volume = options->n_args > 0 ? options->args[0] : NULL;
-	struct output *output;
 	int status;
 
 	attempt("ask for the health of %s", volume ? volume : "the daemon");
 	if (volume)
 		request.service = options->args[0];
+	if (options_has(options, OPTION_WATCH))
+		return watch_health(options, &request);
 	response = daemon_call(options, RPC_HEALTH_CHECK, &request);
 	if (!response)
 		return (int)failure_code();
-	output = output_new(options, "health", OUTPUT_FACTS, columns, 2);
-	output_text(output, volume ? volume : "nbd-clientd");
-	output_text(output, health_name(response->status));
-	status = output_finish(output);
-	if (status == EXIT_OK &&
-	    response->status !=
-		    GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING)
-		status = EXIT_NO;
-	return status;
+	status = print_health(options, response);
+	return status == EXIT_OK ? exit_code_of(response) : status;
 }
 
 int
@@ -235,4 +292,29 @@ run_daemon_drain(const struct options *options)
 	response = daemon_call(options, RPC_ADMIN_DRAIN, &request);
 	codec_message_free(response);
 	return response ? EXIT_OK : (int)failure_code();
+}
+
+int
+run_daemon_log_level(const struct options *options)
+{
+	static const struct output_column columns[] = {
+		{ "LEVEL", OUTPUT_TEXT },
+		{ "PREVIOUS", OUTPUT_TEXT },
+	};
+	Nbdclientd__V1__SetLogLevelRequest request =
+		NBDCLIENTD__V1__SET_LOG_LEVEL_REQUEST__INIT;
+	CLEANUP_MESSAGE Nbdclientd__V1__SetLogLevelResponse *response = NULL;
+	struct output *output;
+
+	attempt("%s the daemon's log level",
+		options->n_args > 0 ? "set" : "ask for");
+	if (options->n_args > 0)
+		request.level = options->args[0];
+	response = daemon_call(options, RPC_ADMIN_SET_LOG_LEVEL, &request);
+	if (!response)
+		return (int)failure_code();
+	output = output_new(options, "log_level", OUTPUT_FACTS, columns, 2);
+	output_text(output, response->level);
+	output_text(output, response->previous);
+	return output_finish(output);
 }
