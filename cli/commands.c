@@ -120,6 +120,9 @@ const struct command commands[] = {
 	{ NULL, "bench", "TARGET", "requests a second and their latency",
 	  OPTION(READ_WRITE) | OPTION(BLOCK_SIZE) | OPTION(DEPTH) | OPTION(SECONDS),
 	  1, 1, run_bench },
+
+	{ NULL, "completion", "SHELL", "what makes bash, zsh or fish complete nbdctl's words",
+	  0, 1, 1, run_completion },
 };
 /* clang-format on */
 

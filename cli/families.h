@@ -27,6 +27,9 @@ int run_metrics(const struct options *options);
 /* top.c */
 int run_top(const struct options *options);
 
+/* completion.c */
+int run_completion(const struct options *options);
+
 /* volume.c */
 int run_volume_ls(const struct options *options);
 int run_volume_show(const struct options *options);
