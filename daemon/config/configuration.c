@@ -182,6 +182,7 @@ volume_settings_same_connections(const struct volume_settings *a,
 	       a->fingerprint.length == b->fingerprint.length &&
 	       a->give_up_after == b->give_up_after &&
 	       a->probe_interval == b->probe_interval &&
+	       a->return_interval == b->return_interval &&
 	       same_tls(&a->tls, &b->tls);
 }
 

@@ -77,6 +77,8 @@ struct volume_settings {
 	/* 0: never. */
 	uint64_t give_up_after;
 	uint64_t probe_interval;
+	/* How often a preferred endpoint is looked for. */
+	uint64_t return_interval;
 	struct id_list allow_users;
 	struct id_list allow_groups;
 	struct id_list read_only_users;

@@ -53,6 +53,7 @@
 	X(ReadOnly,                 boolean,    is_read_only,         0,     0,         "no")   \
 	X(SharedStorage,            boolean,    shares_storage,       0,     0,         "no")   \
 	X(Fingerprint,              fingerprint, fingerprint,         1,     64 * KIB,  "")     \
+	X(ReturnInterval,           time,       return_interval,      SECOND / 100, DAY, "60s") \
 	X(ProbeInterval,            time,       probe_interval,       SECOND / 100, DAY, "30s") \
 	X(GiveUpAfter,              time,       give_up_after,        SECOND / 100, 365 * DAY, "") \
 	X(Unflushed,                unflushed,  unflushed,            0,     0,         "replay") \

@@ -144,6 +144,11 @@ is_held_back(struct request_target *target, struct request *request)
 	request->waits_for = NULL;
 	if (!request_command_writes(request->command))
 		return false;
+	if (target->is_for_reads) {
+		request->waits_for = "the first endpoint: only reads go to "
+				     "another one (SharedStorage=no)";
+		return true;
+	}
 	length = split_next(request->command, &target->export, start,
 			    request->end);
 	if (overlap_meets(&target->being_written, start, start + length)) {
@@ -194,8 +199,10 @@ send_part(struct request_target *target, struct connection *connection,
 	}
 	if (part->command == REQUEST_BLOCK_STATUS)
 		block_status_reset(request);
-	if (request_command_writes(part->command))
+	if (request_command_writes(part->command)) {
 		target->is_dirty = true;
+		target->was_written = true;
+	}
 	connection_send(connection, part);
 	request->n_parts++;
 	if (!request->times.sent)
@@ -316,6 +323,10 @@ hand_out(struct request_target *target, struct request *request)
 			return NO_ROOM;
 		if (target->is_paused && request->client) {
 			request->waits_for = "the volume, which is paused";
+			return TURN_ASIDE;
+		}
+		if (target->is_moving && request->client) {
+			request->waits_for = "the way to a preferred endpoint";
 			return TURN_ASIDE;
 		}
 		if (!fair_has_share(&target->queue, request->flow,

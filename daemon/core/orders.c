@@ -95,24 +95,13 @@ accept_identity(struct order *order)
 	finish(order, NULL);
 }
 
-/* True: nothing that was sent is unanswered. */
-static bool
-is_quiet(const struct volume *volume)
-{
-	list_for_each(link, &volume->target.connections) {
-		if (container_of(link, struct connection, link)->in_flight > 0)
-			return false;
-	}
-	return true;
-}
-
 /* A paused volume becomes quiet step by step. True: it is. */
 static bool
 quieten(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
 
-	if (!is_quiet(volume))
+	if (!target_is_quiet(&volume->target))
 		return false;
 	if (volume->target.n_connections > 0 && volume->target.journal.is_on &&
 	    volume->target.journal.bytes > 0) {

@@ -15,6 +15,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/orders.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/pool_return.h"
 #include "daemon/core/unflushed.h"
 
 /* After an attempt to add a connection failed. */
@@ -31,6 +32,12 @@ random_number(void)
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
 		number = 0;
 	return number;
+}
+
+uint64_t
+pool_pause(unsigned failures)
+{
+	return backoff_delay(failures, random_number());
 }
 
 /* Several connections see the same data only if the server says so, or if
@@ -104,8 +111,7 @@ void
 pool_schedule_retry(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
-	uint64_t due = loop_now(volume->loop) +
-		       backoff_delay(pool->failures, random_number());
+	uint64_t due = loop_now(volume->loop) + pool_pause(pool->failures);
 
 	if (pool->retry.place || pool->is_held)
 		return;
@@ -133,21 +139,14 @@ pool_on_retry(struct timer *timer)
 	pool_evaluate(volume);
 }
 
-/* A read can be answered by any copy; a write must not go to another one,
- * unless the operator says that they are the same. */
-static bool
-may_change_endpoint(const struct volume *volume)
-{
-	return volume->settings->shares_storage || volume->target.is_read_only;
-}
-
 static void
 use_next_endpoint(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
+	size_t next = (pool->endpoint + 1) % pool->n_endpoints;
 
-	if (volume->target.n_connections == 0 && may_change_endpoint(volume))
-		pool->endpoint = (pool->endpoint + 1) % pool->n_endpoints;
+	if (volume->target.n_connections == 0)
+		pool->endpoint = pool_may_use(volume, next) ? next : 0;
 }
 
 /* A connection that holds ends the row of failures. */
@@ -222,6 +221,16 @@ pool_close_politely(struct volume *volume, struct connection *connection)
 	connection_close(connection);
 }
 
+void
+pool_dismiss(struct volume *volume, struct connection *connection)
+{
+	{
+		SCOPED_LOCK(&volume->lock);
+		target_remove_connection(&volume->target, connection);
+	}
+	pool_close_politely(volume, connection);
+}
+
 static void
 fail_attempt(struct volume *volume, int errnum, const char *what)
 {
@@ -233,12 +242,30 @@ fail_attempt(struct volume *volume, int errnum, const char *what)
 	failure_done(&failure);
 }
 
+struct connection *
+pool_connect(struct volume *volume, size_t endpoint)
+{
+	uint64_t deadline = loop_now(volume->loop) + volume->connect_timeout;
+	struct pool *pool = &volume->pool;
+	struct connection *connection = connection_new(
+		volume->loop, pool->endpoints[endpoint], &pool_connection_owner,
+		volume);
+
+	if (!connection)
+		return NULL;
+	if (volume->open_deadline && volume->open_deadline < deadline)
+		deadline = volume->open_deadline;
+	connection->endpoint_number = endpoint;
+	pool->n_connecting++;
+	pool_move(volume, connection, &pool->connecting);
+	connection_start(connection, deadline);
+	return connection;
+}
+
 static bool
 connect_one(struct volume *volume)
 {
 	struct pool *pool = &volume->pool;
-	uint64_t deadline = loop_now(volume->loop) + volume->connect_timeout;
-	struct connection *connection;
 	int r;
 
 	if (pool->child) {
@@ -248,19 +275,10 @@ connect_one(struct volume *volume)
 			return false;
 		}
 	}
-	connection = connection_new(volume->loop,
-				    pool->endpoints[pool->endpoint],
-				    &pool_connection_owner, volume);
-	if (!connection) {
+	if (!pool_connect(volume, pool->endpoint)) {
 		fail_attempt(volume, ENOMEM, "making a connection");
 		return false;
 	}
-	if (volume->open_deadline && volume->open_deadline < deadline)
-		deadline = volume->open_deadline;
-	connection->endpoint_number = pool->endpoint;
-	pool->n_connecting++;
-	pool_move(volume, connection, &pool->connecting);
-	connection_start(connection, deadline);
 	return true;
 }
 
@@ -321,11 +339,7 @@ pool_on_shrink(struct timer *timer)
 			unflushed_flush_early(volume);
 			continue;
 		}
-		{
-			SCOPED_LOCK(&volume->lock);
-			target_remove_connection(&volume->target, connection);
-		}
-		pool_close_politely(volume, connection);
+		pool_dismiss(volume, connection);
 		volume->pool.wanted = volume->target.n_connections;
 	}
 	volume_update_state(volume);
@@ -347,20 +361,15 @@ hang_up(struct volume *volume)
 	struct pool *pool = &volume->pool;
 
 	stop_retry(volume);
+	pool_forget_scout(volume);
 	list_for_each_safe(link, &pool->connecting) {
 		pool->n_connecting--;
 		pool_discard(volume,
 			     container_of(link, struct connection, link));
 	}
 	list_for_each_safe(link, &volume->target.connections) {
-		struct connection *connection = container_of(
-			link, struct connection, link);
-
-		{
-			SCOPED_LOCK(&volume->lock);
-			target_remove_connection(&volume->target, connection);
-		}
-		pool_close_politely(volume, connection);
+		pool_dismiss(volume,
+			     container_of(link, struct connection, link));
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/core/orders.h"
 #include "daemon/core/pool_identity.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/pool_return.h"
 #include "daemon/core/unflushed.h"
 
 /* The most metadata contexts that we select; a server may list thousands. */
@@ -79,6 +80,10 @@ on_lost(struct connection *connection, const struct failure *failure)
 {
 	struct volume *volume = connection->user;
 
+	if (connection == volume->pool.scout) {
+		pool_on_scout_lost(volume, failure);
+		return;
+	}
 	if (connection->step == STEP_READY) {
 		on_ready_lost(volume, connection, failure);
 		return;
@@ -191,8 +196,8 @@ refuse(struct volume *volume, struct connection *connection,
 	failure_done(&failure);
 }
 
-static int
-adopt_export(struct volume *volume, const struct connection *connection)
+int
+pool_adopt_export(struct volume *volume, const struct connection *connection)
 {
 	const struct export_info *export = &connection->export;
 	struct request_target *target = &volume->target;
@@ -223,8 +228,8 @@ adopt_export(struct volume *volume, const struct connection *connection)
 	return r;
 }
 
-static void
-join(struct volume *volume, struct connection *connection)
+void
+pool_join(struct volume *volume, struct connection *connection)
 {
 	struct log_subject about = subject(volume, connection,
 					   LOG_EVENT_CONNECTED);
@@ -248,6 +253,7 @@ join(struct volume *volume, struct connection *connection)
 	log_write(LOG_INFO, &about, "connected to %s, %u in use",
 		  connection->endpoint->uri, volume->target.n_connections);
 	volume_on_ready(volume);
+	pool_plan_return(volume);
 	pool_evaluate(volume);
 }
 
@@ -274,17 +280,23 @@ pool_on_identified(struct volume *volume, struct connection *connection)
 								 connection);
 	bool is_first = volume->target.n_connections == 0;
 
+	if (connection == volume->pool.scout) {
+		pool_on_scout_ready(volume, difference);
+		return;
+	}
 	volume->pool.n_connecting--;
 	if (!difference && !is_first)
 		difference = difference_from_others(volume, connection);
-	if (difference && is_first)
+	/* Another copy that differs is left alone; the volume waits. */
+	if (difference && is_first &&
+	    !pool_is_for_reads(volume, connection->endpoint_number))
 		pool_quarantine(volume, connection, difference);
 	else if (difference)
 		refuse(volume, connection, difference);
-	else if (is_first && adopt_export(volume, connection) < 0)
+	else if (is_first && pool_adopt_export(volume, connection) < 0)
 		refuse(volume, connection, "there is no memory for it");
 	else
-		join(volume, connection);
+		pool_join(volume, connection);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/pool_return.h"
 
 /* The server we run has ended: nobody answers on its socket. */
 static void
@@ -85,6 +86,7 @@ pool_init(struct volume *volume)
 	pool->retry.on_due = pool_on_retry;
 	pool->shrink.on_due = pool_on_shrink;
 	pool->probe.on_due = pool_on_probe;
+	pool->returning.on_due = pool_on_return;
 	pool->wanted = settings->connections_min;
 	pool->n_endpoints = has_command ? 1 : settings->uris.n_items;
 	pool->endpoints = calloc(pool->n_endpoints, sizeof(struct endpoint *));

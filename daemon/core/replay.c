@@ -19,22 +19,12 @@ replay_init(struct replay *replay)
 }
 
 static bool
-are_quiet(const struct request_target *target)
-{
-	list_for_each(link, &target->connections) {
-		if (container_of(link, struct connection, link)->in_flight > 0)
-			return false;
-	}
-	return true;
-}
-
-static bool
 begin(struct request_target *target)
 {
 	struct replay *replay = &target->replay;
 	struct connection *connection = target_choose(target);
 
-	if (!connection || !are_quiet(target))
+	if (!connection || !target_is_quiet(target))
 		return false;
 	replay->connection = connection;
 	replay->next = target->journal.entries.next;

@@ -86,6 +86,16 @@ target_is_idle(const struct request_target *target)
 	       list_is_empty(&target->running);
 }
 
+bool
+target_is_quiet(const struct request_target *target)
+{
+	list_for_each(link, &target->connections) {
+		if (container_of(link, struct connection, link)->in_flight > 0)
+			return false;
+	}
+	return true;
+}
+
 void
 target_dispatch_later(struct request_target *target)
 {

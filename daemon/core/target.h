@@ -67,6 +67,12 @@ struct request_target {
 	bool retries_parts;
 	/* Requests of clients wait. */
 	bool is_paused;
+	/* The same, for as long as it takes to go to another endpoint. */
+	bool is_moving;
+	/* What changes data waits: these connections are for reads. */
+	bool is_for_reads;
+	/* Something was written here, by whichever client. */
+	bool was_written;
 	/* New requests are refused with a copy of this. */
 	bool is_closed;
 	struct failure closed_because;
@@ -144,6 +150,8 @@ void target_open(struct request_target *target);
 /* Ends all requests now, with a copy of WHY. */
 void target_fail_all(struct request_target *target, const struct failure *why);
 bool target_is_idle(const struct request_target *target);
+/* Nothing that was sent is unanswered, also of what nobody waits for. */
+bool target_is_quiet(const struct request_target *target);
 
 /* The connection with the fewest bytes in flight that has room for one more
  * part, or NULL. */

@@ -84,12 +84,20 @@ on_flushed(struct request *request)
 void
 unflushed_flush_early(struct volume *volume)
 {
+	const struct journal *journal = &volume->target.journal;
+
+	if (journal->is_on && journal->bytes > 0)
+		unflushed_flush_all(volume);
+}
+
+void
+unflushed_flush_all(struct volume *volume)
+{
 	struct request_target *target = &volume->target;
-	struct journal *journal = &target->journal;
 
 	/* What is replayed can only be flushed afterwards. */
-	if (!journal->is_on || journal->bytes == 0 || journal->needs_replay ||
-	    volume->is_flushing_early || volume->flush_pause.place)
+	if (target->journal.needs_replay || volume->is_flushing_early ||
+	    volume->flush_pause.place)
 		return;
 	volume->is_flushing_early = true;
 	volume->early_flush = (struct request){

@@ -12,6 +12,8 @@ void unflushed_init(struct volume *volume);
 void unflushed_adopt_export(struct volume *volume);
 /* Flushes, unless there is nothing to flush or it does so already. */
 void unflushed_flush_early(struct volume *volume);
+/* The same, also without a journal. */
+void unflushed_flush_all(struct volume *volume);
 /* After each round of the target: flushes if it is time. */
 void unflushed_consider(struct volume *volume);
 /* What becomes of unflushed writes, in a word or two; any thread. */

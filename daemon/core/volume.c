@@ -17,6 +17,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/orders.h"
 #include "daemon/core/pool_private.h"
+#include "daemon/core/pool_return.h"
 #include "daemon/core/unflushed.h"
 
 static void
@@ -99,6 +100,7 @@ on_dispatched(struct request_target *target)
 
 	unflushed_consider(volume);
 	orders_go_on(volume);
+	pool_go_on_returning(volume);
 	pool_consider_growth(volume);
 }
 

@@ -42,6 +42,12 @@ struct pool {
 	uint64_t grow_after;
 	struct timer shrink;
 	struct timer probe;
+	/* Looks whether a preferred endpoint serves again; see pool_return.h.
+	 * In the list of those connecting. */
+	struct connection *scout;
+	bool scout_is_ready;
+	unsigned scouts_failed;
+	struct timer returning;
 	/* Connections lost and not made again yet. */
 	unsigned n_owed;
 	/* No connections shall be made. */
