@@ -82,7 +82,7 @@ metrics_request_ended(struct metrics *metrics, const struct request *request)
 {
 	const struct request_times *times = &request->times;
 
-	if (!metrics)
+	if (!metrics || request->is_uncounted)
 		return;
 	metric_add(&metrics->requests[request->command], 1);
 	if (request->failure.errnum)

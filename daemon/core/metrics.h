@@ -126,6 +126,6 @@ const struct histogram *metric_histograms(const struct metrics *metrics,
 void metrics_part_ended(struct metrics *metrics, const struct part *part,
 			int errnum);
 
-/* A request has ended. */
+/* A request has ended; not of those that are left out. */
 void metrics_request_ended(struct metrics *metrics,
 			   const struct request *request);

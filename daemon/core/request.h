@@ -71,6 +71,8 @@ struct request {
 	/* Block status: one command to the server suffices; the extents may
 	 * cover less than was asked. */
 	bool is_partial_ok;
+	/* The daemon asks for a purpose of its own: statistics leave it out. */
+	bool is_uncounted;
 	/* CLOCK_MONOTONIC, ns; 0: the volume's RequestTimeout from now. */
 	uint64_t deadline;
 	/* Whose request it is: access and limits. A reference of the caller's

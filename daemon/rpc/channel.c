@@ -204,6 +204,7 @@ wait_for_contact(struct channel *channel)
 	channel->opening.request = (struct request){
 		.command = REQUEST_READ,
 		.length = 1,
+		.is_uncounted = true,
 	};
 	one_request_submit(&channel->opening);
 }
