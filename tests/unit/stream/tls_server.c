@@ -29,28 +29,37 @@ find_key(gnutls_session_t session, const char *name, gnutls_datum_t *found)
 	return 0;
 }
 
-static void
-make_server(struct ends *ends, const char *priority)
+void
+tls_server_make(gnutls_session_t *session,
+		gnutls_psk_server_credentials_t *credentials, int fd,
+		const char *priority)
 {
-	assert_int_equal(gnutls_init(&ends->server, GNUTLS_SERVER |
-							    GNUTLS_NONBLOCK |
-							    GNUTLS_NO_SIGNAL),
+	assert_int_equal(gnutls_init(session, GNUTLS_SERVER | GNUTLS_NONBLOCK |
+						      GNUTLS_NO_SIGNAL),
 			 0);
-	assert_int_equal(
-		gnutls_priority_set_direct(ends->server, priority, NULL), 0);
-	assert_int_equal(
-		gnutls_psk_allocate_server_credentials(&ends->credentials), 0);
-	gnutls_psk_set_server_credentials_function(ends->credentials, find_key);
-	assert_int_equal(gnutls_credentials_set(ends->server, GNUTLS_CRD_PSK,
-						ends->credentials),
+	assert_int_equal(gnutls_priority_set_direct(*session, priority, NULL),
 			 0);
-	gnutls_transport_set_int(ends->server, ends->server_fd);
+	assert_int_equal(gnutls_psk_allocate_server_credentials(credentials),
+			 0);
+	gnutls_psk_set_server_credentials_function(*credentials, find_key);
+	assert_int_equal(
+		gnutls_credentials_set(*session, GNUTLS_CRD_PSK, *credentials),
+		0);
+	gnutls_transport_set_int(*session, fd);
+}
+
+char *
+tls_server_key_file(const char *dir)
+{
+	char line[80];
+
+	snprintf(line, sizeof(line), "%s:%s\n", user, key);
+	return workdir_text_file(dir, "keys.psk", line);
 }
 
 void
 ends_make(struct ends *ends, const char *priority)
 {
-	char line[80];
 	int pair[2];
 
 	*ends = (struct ends){ .server_fd = -1 };
@@ -61,10 +70,10 @@ ends_make(struct ends *ends, const char *priority)
 	ends->stream = socket_stream_new(pair[0]);
 	assert_non_null(ends->stream);
 	ends->server_fd = pair[1];
-	make_server(ends, priority);
+	tls_server_make(&ends->server, &ends->credentials, ends->server_fd,
+			priority);
 	ends->dir = workdir_make();
-	snprintf(line, sizeof(line), "%s:%s\n", user, key);
-	ends->psk_file = workdir_text_file(ends->dir, "keys.psk", line);
+	ends->psk_file = tls_server_key_file(ends->dir);
 	ends->parameters = (struct tls_parameters){
 		.psk_file = ends->psk_file,
 		.username = user,

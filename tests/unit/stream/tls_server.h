@@ -14,6 +14,14 @@
 /* What TLS needs for keys that both sides know. */
 #define SERVER_PRIORITY "NORMAL:+ECDHE-PSK:+DHE-PSK:+PSK"
 
+/* A server's session on FD, with the key of "alice". */
+void tls_server_make(gnutls_session_t *session,
+		     gnutls_psk_server_credentials_t *credentials, int fd,
+		     const char *priority);
+
+/* A file in DIR with alice's key. Its path, which the caller frees. */
+char *tls_server_key_file(const char *dir);
+
 struct ends {
 	struct stream *stream; /* the client's, NULL once the test closed it */
 	int server_fd;         /* -1 once the server has gone */
