@@ -129,6 +129,62 @@ direct_step_list(const struct options *options, struct nbd_handle *nbd,
 	return status;
 }
 
+static int
+on_context(void *user, const char *name)
+{
+	return string_list_append(user, name);
+}
+
+int
+direct_step_contexts(const struct options *options, struct nbd_handle *nbd,
+		     char *const *queries, struct string_list *contexts)
+{
+	struct step step = { 0 };
+
+	if (nbd_aio_is_negotiating(nbd) != 1)
+		return fail(EXIT_NOT_SUPPORTED, ENOTSUP, NULL,
+			    "an oldstyle server has no metadata contexts");
+	if (nbd_clear_meta_contexts(nbd) < 0)
+		return direct_fail(nbd, 0, NULL);
+	for (size_t i = 0; queries[i]; i++)
+		if (nbd_add_meta_context(nbd, queries[i]) < 0)
+			return direct_fail(nbd, 0, NULL);
+	return finish_step(
+		options, nbd, &step,
+		nbd_aio_opt_list_meta_context(
+			nbd,
+			(nbd_context_callback){ .callback = on_context,
+						.user_data = contexts },
+			STEP_DONE(&step)));
+}
+
+/* All contexts that the server lists are told, selected or not. A server that
+ * has none may not know the question. */
+static int
+add_contexts(const struct options *options, struct nbd_handle *nbd,
+	     Nbdclientd__V1__Export *export)
+{
+	struct string_list contexts = { 0 };
+	char *const all[] = { NULL };
+	char **vector;
+	bool is_kept;
+
+	if (nbd_aio_is_negotiating(nbd) != 1)
+		return EXIT_OK;
+	if (direct_step_contexts(options, nbd, all, &contexts) != EXIT_OK) {
+		string_list_done(&contexts);
+		if (nbd_aio_is_negotiating(nbd) != 1)
+			return (int)failure_code();
+		failure_clear();
+		return EXIT_OK;
+	}
+	vector = string_list_vector(&contexts);
+	is_kept = vector && export_set_contexts(export, vector);
+	free(vector);
+	string_list_done(&contexts);
+	return is_kept ? EXIT_OK : fail_errno(ENOMEM, "no memory");
+}
+
 /* Fills in what OPT_INFO tells; a refusal is noted in the export. */
 static int
 describe(const struct options *options, struct nbd_handle *nbd,
@@ -154,7 +210,7 @@ describe(const struct options *options, struct nbd_handle *nbd,
 	(*export)->description = strdup("");
 	export_free(*export);
 	*export = full;
-	return EXIT_OK;
+	return add_contexts(options, nbd, full);
 }
 
 static int
@@ -217,8 +273,9 @@ info_into(const struct options *options, struct nbd_handle *nbd,
 	if (status == EXIT_OK) {
 		response->export = direct_export(nbd, name);
 		response->protocol = direct_protocol(nbd);
-		if (!response->export || !response->protocol)
-			status = (int)failure_code();
+		status = response->export && response->protocol
+				 ? add_contexts(options, nbd, response->export)
+				 : (int)failure_code();
 	}
 	free(name);
 	return status;
@@ -240,35 +297,6 @@ direct_info(const struct options *options, const char *uri)
 	}
 	direct_disconnect(nbd);
 	return response;
-}
-
-static int
-on_context(void *user, const char *name)
-{
-	return string_list_append(user, name);
-}
-
-int
-direct_step_contexts(const struct options *options, struct nbd_handle *nbd,
-		     char *const *queries, struct string_list *contexts)
-{
-	struct step step = { 0 };
-
-	if (nbd_aio_is_negotiating(nbd) != 1)
-		return fail(EXIT_NOT_SUPPORTED, ENOTSUP, NULL,
-			    "an oldstyle server has no metadata contexts");
-	if (nbd_clear_meta_contexts(nbd) < 0)
-		return direct_fail(nbd, 0, NULL);
-	for (size_t i = 0; queries[i]; i++)
-		if (nbd_add_meta_context(nbd, queries[i]) < 0)
-			return direct_fail(nbd, 0, NULL);
-	return finish_step(
-		options, nbd, &step,
-		nbd_aio_opt_list_meta_context(
-			nbd,
-			(nbd_context_callback){ .callback = on_context,
-						.user_data = contexts },
-			STEP_DONE(&step)));
 }
 
 Nbdclientd__V1__ListMetaContextsResponse *

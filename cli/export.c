@@ -16,13 +16,6 @@
 #include "cli/output.h"
 #include "nbdclientd/v1/negotiation.pb-c.h"
 
-#define SWAP(a, b)                       \
-	do {                             \
-		__typeof__(a) swap_ = a; \
-		a = b;                   \
-		b = swap_;               \
-	} while (0)
-
 /* Is libnbd to do it? *STATUS is EXIT_USAGE, recorded, if it cannot. */
 static bool
 is_direct(const struct options *options, const char *target, int *status)
@@ -124,31 +117,6 @@ list_contexts(const struct options *options, char *target, char **queries)
 			   &request);
 }
 
-/* The properties do not tell of contexts that nobody selected: they are asked
- * for. A server that has none may not even know the question. */
-static int
-add_contexts(const struct options *options, char *target,
-	     Nbdclientd__V1__Export *export)
-{
-	CLEANUP_MESSAGE Nbdclientd__V1__ListMetaContextsResponse *response =
-		NULL;
-	char *none[] = { NULL };
-
-	if (export->n_contexts > 0)
-		return EXIT_OK;
-	response = list_contexts(options, target, none);
-	if (!response) {
-		if (failure_code() != EXIT_NOT_SUPPORTED)
-			return (int)failure_code();
-		failure_clear();
-		return EXIT_OK;
-	}
-	/* The lists change places; both messages are freed by their owners. */
-	SWAP(export->contexts, response->contexts);
-	SWAP(export->n_contexts, response->n_contexts);
-	return EXIT_OK;
-}
-
 int
 run_info(const struct options *options)
 {
@@ -156,9 +124,6 @@ run_info(const struct options *options)
 		export_info(options, options->args[0]);
 	int status = check_response(response);
 
-	if (status == EXIT_OK)
-		status = add_contexts(options, options->args[0],
-				      response->export);
 	if (status != EXIT_OK)
 		return status;
 	return export_print_facts(options, response->export,
@@ -195,9 +160,6 @@ run_can(const struct options *options)
 		export_info(options, options->args[1]);
 	int status = check_response(response);
 
-	if (status == EXIT_OK && strchr(options->args[0], ':'))
-		status = add_contexts(options, options->args[1],
-				      response->export);
 	if (status != EXIT_OK)
 		return status;
 	return export_has_feature(response->export, response->protocol,

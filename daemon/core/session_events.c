@@ -151,6 +151,13 @@ emit_info(struct session *session, enum session_event_kind kind)
 			      });
 }
 
+void
+session_tell_export(struct session *session)
+{
+	session->step = STEP_INFO;
+	emit_info(session, SESSION_INFO);
+}
+
 static void
 emit_results(struct session *session)
 {

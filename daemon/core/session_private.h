@@ -64,6 +64,8 @@ const char *session_step_name(enum step_kind kind);
 
 /* The export is open: requests may come. */
 void session_serve(struct session *session);
+/* Answers STEP_INFO with what was told when the connection was made. */
+void session_tell_export(struct session *session);
 /* Ends all requests, and those to come. */
 void session_fail_requests(struct session *session, const struct failure *why);
 /* Says goodbye to the server, if there is one. */

@@ -106,6 +106,14 @@ negotiate(struct session *session, struct session_step *step)
 					session_step_name(step->kind));
 }
 
+/* Without negotiation a server has one export, which is known already. */
+static bool
+is_known(const struct session *session, const struct session_step *step)
+{
+	return step->kind == STEP_INFO && !step->export &&
+	       !session->target.has_export;
+}
+
 static void
 run_step(struct session *session, struct session_step *step)
 {
@@ -133,6 +141,8 @@ run_step(struct session *session, struct session_step *step)
 		negotiate(session, step);
 	else if (step->kind == STEP_GO && !session->target.has_export)
 		session_serve(session);
+	else if (is_known(session, step))
+		session_tell_export(session);
 	else if (session->target.has_export)
 		session_refuse(session, step->kind, EINVAL,
 			       "negotiation is over; data phase");

@@ -93,7 +93,7 @@ rpc_call_find_volume(struct rpc_call *call, const char *name)
 		return volume;
 	failure_set(&failure, ENOENT, FAILURE_UNKNOWN_VOLUME,
 		    "there is no volume \"%s\"", name);
-	failure_set_hint(&failure, "ListVolumes tells which there are.");
+	failure_set_hint(&failure, "nbdctl volume ls lists those there are.");
 	rpc_call_fail(call, &failure);
 	failure_done(&failure);
 	return NULL;

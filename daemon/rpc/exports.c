@@ -40,6 +40,19 @@ exports_describe(struct exports *exports, size_t index,
 	return 0;
 }
 
+int
+exports_set_contexts(struct exports *exports, size_t index,
+		     const struct string_list *contexts)
+{
+	struct string_list *list = &exports->exports[index].info.contexts;
+
+	string_list_done(list);
+	for (size_t i = 0; i < contexts->n_items; i++)
+		if (string_list_append(list, contexts->items[i]) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 void
 exports_leave(struct exports *exports, size_t index, const char *detail)
 {

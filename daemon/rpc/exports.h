@@ -34,6 +34,10 @@ int exports_copy(struct exports *exports, const struct export_info *infos,
 int exports_describe(struct exports *exports, size_t index,
 		     const struct export_info *info);
 
+/* The contexts that the server lists for the export at INDEX. 0 or -ENOMEM. */
+int exports_set_contexts(struct exports *exports, size_t index,
+			 const struct string_list *contexts);
+
 /* The server would not describe the export at INDEX. */
 void exports_leave(struct exports *exports, size_t index, const char *detail);
 

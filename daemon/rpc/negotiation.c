@@ -30,9 +30,14 @@ struct negotiation {
 	/* NULL: what the target names. */
 	char *export_name;
 	struct string_list queries;
-	/* ListExports: what was listed, and which is being described. */
+	/* ListExports: what was listed, and which is being described. Of
+	 * ExportInfo it is the only one. */
 	bool is_describing;
 	bool is_truncated;
+	/* INFO is there; the contexts are asked for. */
+	bool is_at_contexts;
+	/* The server knows no INFO: it is asked by GO. */
+	bool is_going;
 	struct exports exports;
 	size_t next;
 };
@@ -117,6 +122,31 @@ set_question(struct negotiation *negotiation,
 	return error == 0;
 }
 
+/* What a server says of an export has nothing about contexts that nobody has
+ * selected: they are asked for behind it. */
+static void
+ask_for_contexts(struct negotiation *negotiation, const char *export)
+{
+	struct session *session = one_session_enter(&negotiation->one);
+
+	if (!session)
+		return;
+	session_list_contexts(session, export, &negotiation->queries,
+			      negotiation->call.deadline);
+	one_session_leave(&negotiation->one);
+}
+
+static void
+ask_for_info(struct negotiation *negotiation, const char *export)
+{
+	struct session *session = one_session_enter(&negotiation->one);
+
+	if (!session)
+		return;
+	session_info(session, export, negotiation->call.deadline);
+	one_session_leave(&negotiation->one);
+}
+
 /* ListExports */
 
 static void
@@ -138,22 +168,43 @@ reply_with_list(struct negotiation *negotiation)
 	reply(negotiation, &response);
 }
 
+/* The next question about the next export, or the reply. */
 static void
 describe_next(struct negotiation *negotiation)
 {
 	struct exports *exports = &negotiation->exports;
-	struct session *session;
+	const char *name;
 
 	if (!negotiation->is_describing || negotiation->next == exports->n) {
 		reply_with_list(negotiation);
 		return;
 	}
-	session = one_session_enter(&negotiation->one);
-	if (!session)
-		return;
-	session_info(session, exports->exports[negotiation->next].info.name,
-		     negotiation->call.deadline);
-	one_session_leave(&negotiation->one);
+	name = exports->exports[negotiation->next].info.name;
+	if (negotiation->is_at_contexts)
+		ask_for_contexts(negotiation, name);
+	else
+		ask_for_info(negotiation, name);
+}
+
+/* A refusal of one export's details leaves the others. 0 or -ENOMEM. */
+static int
+take_details(struct negotiation *negotiation, const struct session_event *event)
+{
+	struct exports *exports = &negotiation->exports;
+	size_t i = negotiation->next;
+
+	if (event->kind == SESSION_INFO) {
+		negotiation->is_at_contexts = true;
+		return exports_describe(exports, i, &event->exports[0]);
+	}
+	negotiation->is_at_contexts = false;
+	negotiation->next++;
+	if (event->kind == SESSION_CONTEXTS)
+		return exports_set_contexts(exports, i, event->contexts);
+	/* A server without contexts may not know the question. */
+	if (!exports->exports[i].is_described)
+		exports_leave(exports, i, failure_text(event->failure));
+	return 0;
 }
 
 static void
@@ -166,12 +217,8 @@ on_list_answer(struct negotiation *negotiation,
 	if (event->kind == SESSION_LISTED) {
 		error = exports_copy(exports, event->exports, event->n_exports);
 		negotiation->is_truncated = event->is_truncated;
-	} else if (event->kind == SESSION_INFO) {
-		error = exports_describe(exports, negotiation->next++,
-					 &event->exports[0]);
 	} else if (negotiation->next < exports->n) {
-		exports_leave(exports, negotiation->next++,
-			      failure_text(event->failure));
+		error = take_details(negotiation, event);
 	} else {
 		one_session_fail(&negotiation->one, event->failure);
 		return;
@@ -210,35 +257,74 @@ on_list_exports(struct rpc_call *call, grpc_byte_buffer *bytes)
 /* ExportInfo */
 
 static void
-on_info_answer(struct negotiation *negotiation,
-	       const struct session_event *event)
+reply_with_info(struct negotiation *negotiation)
 {
 	Nbdclientd__V1__ExportInfoResponse response =
 		NBDCLIENTD__V1__EXPORT_INFO_RESPONSE__INIT;
 	Nbdclientd__V1__ProtocolInfo protocol;
-	struct export_message export;
 
-	if (event->kind != SESSION_INFO) {
-		one_session_fail(&negotiation->one, event->failure);
+	if (exports_to_messages(&negotiation->exports) < 0) {
+		one_session_fail_without_memory(&negotiation->one);
 		return;
 	}
 	protocol_message_init(&protocol, &negotiation->protocol);
-	export_message_init(&export, &event->exports[0]);
 	response.protocol = &protocol;
-	response.export = &export.export;
+	response.export = negotiation->exports.pointers[0];
 	reply(negotiation, &response);
 }
 
+/* A server that knows no INFO says what it serves when we go. */
 static void
-ask_for_info(struct negotiation *negotiation)
+go_instead(struct negotiation *negotiation)
 {
 	struct session *session = one_session_enter(&negotiation->one);
 
 	if (!session)
 		return;
-	session_info(session, negotiation->export_name,
-		     negotiation->call.deadline);
+	negotiation->is_going = true;
+	session_go(session, negotiation->export_name,
+		   negotiation->call.deadline);
 	one_session_leave(&negotiation->one);
+}
+
+/* What the server told of the one export. 0 or -ENOMEM. */
+static int
+take_export(struct negotiation *negotiation, const struct session_event *event)
+{
+	struct exports *exports = &negotiation->exports;
+
+	if (event->kind != SESSION_INFO && event->kind != SESSION_GONE)
+		return take_details(negotiation, event);
+	if (exports_copy(exports, event->exports, 1) < 0)
+		return -ENOMEM;
+	negotiation->is_at_contexts = event->kind == SESSION_INFO;
+	return exports_describe(exports, 0, &event->exports[0]);
+}
+
+static void
+on_info_answer(struct negotiation *negotiation,
+	       const struct session_event *event)
+{
+	bool is_refused = event->kind == SESSION_REFUSED &&
+			  negotiation->exports.n == 0;
+
+	if (is_refused && event->failure->errnum == ENOTSUP &&
+	    !negotiation->is_going)
+		go_instead(negotiation);
+	else if (is_refused)
+		one_session_fail(&negotiation->one, event->failure);
+	else if (take_export(negotiation, event) < 0)
+		one_session_fail_without_memory(&negotiation->one);
+	else if (negotiation->is_at_contexts)
+		ask_for_contexts(negotiation, negotiation->export_name);
+	else
+		reply_with_info(negotiation);
+}
+
+static void
+ask_about_export(struct negotiation *negotiation)
+{
+	ask_for_info(negotiation, negotiation->export_name);
 }
 
 static void
@@ -250,7 +336,7 @@ on_export_info(struct rpc_call *call, grpc_byte_buffer *bytes)
 	if (!rpc_call_decode(call, bytes, &message) ||
 	    !set_question(negotiation, message->export, NULL, 0))
 		return;
-	negotiation->ask = ask_for_info;
+	negotiation->ask = ask_about_export;
 	negotiation->on_answer = on_info_answer;
 	one_session_open(&negotiation->one, message->target);
 }
@@ -274,16 +360,9 @@ on_contexts_answer(struct negotiation *negotiation,
 }
 
 static void
-ask_for_contexts(struct negotiation *negotiation)
+ask_about_contexts(struct negotiation *negotiation)
 {
-	struct session *session = one_session_enter(&negotiation->one);
-
-	if (!session)
-		return;
-	session_list_contexts(session, negotiation->export_name,
-			      &negotiation->queries,
-			      negotiation->call.deadline);
-	one_session_leave(&negotiation->one);
+	ask_for_contexts(negotiation, negotiation->export_name);
 }
 
 static void
@@ -296,7 +375,7 @@ on_list_meta_contexts(struct rpc_call *call, grpc_byte_buffer *bytes)
 	    !set_question(negotiation, message->export, message->queries,
 			  message->n_queries))
 		return;
-	negotiation->ask = ask_for_contexts;
+	negotiation->ask = ask_about_contexts;
 	negotiation->on_answer = on_contexts_answer;
 	one_session_open(&negotiation->one, message->target);
 }

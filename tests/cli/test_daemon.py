@@ -231,6 +231,7 @@ class Mistakes(support.Case):
                       ["copy", "disk0", "disk9"]):
             error = self.refused(UNKNOWN_VOLUME, *words)
             self.assertIn("disk9", error["seen"])
+            self.assertIn("nbdctl volume ls", error["todo"])
         # A file may have been meant.
         self.assertIn("./NAME", error["todo"])
         self.assertFalse(os.path.exists(self.path("file")))

@@ -151,6 +151,31 @@ class Data:
             self.nbdctl("contexts", self.target, "nothing:", "-o",
                         "value").text, "")
 
+    def test_list_and_info_tell_of_all_contexts(self):
+        image = self.write_file("image", bytes(MIB))
+        target = self.make_target(
+            self.qemu_nbd("deep", "-f", "raw", "-A", image).uri, "deep")
+        for words, key in ((["list", target], "exports"),
+                           (["info", target], "export")):
+            row, = self.nbdctl(*words, "-o", "json").json()[key]
+            self.assertEqual(row["contexts"], ["base:allocation",
+                                               "qemu:allocation-depth"])
+        self.nbdctl("has", "qemu:allocation-depth", target, code=OK)
+        self.nbdctl("has", "qemu:dirty-bitmap:b", target, code=NO)
+
+    def test_servers_without_options(self):
+        for handshake, word in (("newstyle", "--mask-handshake=0"),
+                                ("oldstyle", "--oldstyle")):
+            server = self.nbdkit(handshake, word, "memory", "1M")
+            target = self.make_target(server.uri, handshake)
+            row, = self.nbdctl("info", target, "-o", "json").json()["export"]
+            self.assertEqual(
+                (row["size"], row["contexts"], row["handshake"]),
+                (MIB, [], handshake))
+            self.nbdctl("can", "write", target, code=OK)
+            self.nbdctl("has", "base:allocation", target, code=NO)
+            self.nbdctl("list", target, code=NOT_SUPPORTED)
+
     def test_negotiate_step_by_step(self):
         result = self.nbdctl(
             "negotiate", self.target, "-o", "jsonl",

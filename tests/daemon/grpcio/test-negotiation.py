@@ -64,6 +64,8 @@ class Negotiation(DaemonTest):
         self.assertEqual([export.name for export in response.exports], [""])
         self.assertEqual(response.exports[0].size, 64 * MIB)
         self.assertFalse(response.exports[0].incomplete)
+        self.assertEqual(list(response.exports[0].contexts),
+                         ["base:allocation"])
 
     def test_describes_an_export(self):
         response = self.stub.ExportInfo(
@@ -71,6 +73,7 @@ class Negotiation(DaemonTest):
         self.assertEqual(response.export.size, 64 * MIB)
         self.assertTrue(response.export.can_multi_conn)
         self.assertTrue(response.protocol.structured_replies)
+        self.assertEqual(list(response.export.contexts), ["base:allocation"])
 
     def test_takes_an_export_of_another_name(self):
         response = self.stub.ExportInfo(
