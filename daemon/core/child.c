@@ -77,6 +77,17 @@ copy_argv(struct child *child, const struct string_list *command)
 	return 0;
 }
 
+/* Whoever takes our place may want the same path. */
+static void
+remove_socket(struct child *child)
+{
+	if (child->listen_fd < 0)
+		return;
+	close(child->listen_fd);
+	unlink(child->path);
+	child->listen_fd = -1;
+}
+
 static void
 describe_exit(int status, char *how, size_t size)
 {
@@ -108,6 +119,8 @@ on_pidfd(struct watch *watch, uint32_t events)
 	child->pid = 0;
 	child->is_stopping = false;
 	describe_exit(status, how, sizeof(how));
+	if (was_stopping)
+		remove_socket(child);
 	child->on_exit(child->user, was_stopping ? NULL : how);
 }
 
@@ -123,6 +136,7 @@ on_timer(struct timer *timer)
 		kill(child->pid, SIGKILL);
 	} else {
 		child->is_stopping = false;
+		remove_socket(child);
 		child->on_exit(child->user, NULL);
 	}
 }
@@ -309,10 +323,7 @@ child_free(struct child *child)
 	if (!child)
 		return;
 	loop_stop_timer(child->loop, &child->timer);
-	if (child->listen_fd >= 0) {
-		close(child->listen_fd);
-		unlink(child->path);
-	}
+	remove_socket(child);
 	for (size_t i = 0; i < child->n_argv; i++)
 		free(child->argv[i]);
 	free(child->argv);

@@ -27,8 +27,8 @@ struct child *child_new(struct loop *loop, const char *name, const char *path,
 int child_start(struct child *child);
 
 /* Asks the server to end, and makes it end if it does not. on_exit follows,
- * also if none was running; never from within. */
+ * also if none was running; never from within. The socket is gone by then. */
 void child_stop(struct child *child);
 
-/* Nothing runs any more. Removes the socket. NULL is allowed. */
+/* Nothing runs any more. NULL is allowed. */
 void child_free(struct child *child);

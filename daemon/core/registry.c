@@ -135,6 +135,23 @@ add_configured(struct daemon *daemon, struct volume_settings *settings)
 	return 0;
 }
 
+/* The old one finishes before the new one connects. */
+static int
+replace(struct daemon *daemon, struct volume *old,
+	struct volume_settings *settings)
+{
+	struct volume *volume = volume_new(daemon, settings);
+
+	if (!volume)
+		return -errno;
+	volume_start_after(volume, old);
+	/* Behind the old one in the list, so that the name is never unknown. */
+	daemon_add_volume(daemon, volume);
+	daemon_remove_volume(daemon, old);
+	volume_unref(volume);
+	return 0;
+}
+
 static bool
 is_not_configured(const struct volume *volume, const void *configuration)
 {
@@ -160,9 +177,7 @@ apply_volume(struct daemon *daemon, struct volume_settings *settings,
 		result->volumes_added++;
 	} else if (!volume_settings_same_connections(volume->settings,
 						     settings)) {
-		/* The old one finishes while the new one connects. */
-		daemon_remove_volume(daemon, volume);
-		r = add_configured(daemon, settings);
+		r = replace(daemon, volume, settings);
 		result->volumes_changed++;
 	} else if (!volume_settings_are_equal(volume->access, settings)) {
 		/* Only the main thread changes it, and that is us. */

@@ -131,12 +131,13 @@ on_flushed(struct request *request)
 }
 
 /* Everything is answered: one last flush, if something was written. */
-static void
-go_on_shutting(struct volume *volume)
+void
+volume_go_on_shutting(struct volume *volume)
 {
 	struct request_target *target = &volume->target;
 
-	if (!volume->is_shutting || !target_is_idle(target))
+	if (!volume->is_shutting || volume->has_predecessor ||
+	    !target_is_idle(target))
 		return;
 	if (volume->is_flushing || !unflushed_is_any(volume) ||
 	    !target->export.can_flush) {
@@ -156,7 +157,7 @@ go_on_shutting(struct volume *volume)
 static void
 on_idle(struct request_target *target)
 {
-	go_on_shutting(container_of(target, struct volume, target));
+	volume_go_on_shutting(container_of(target, struct volume, target));
 }
 
 static void
@@ -199,7 +200,7 @@ on_shut(struct message *message)
 	failure_done(&why);
 	/* Without a connection nothing will be answered in time; what was
 	 * acknowledged is worth waiting for one. */
-	if (volume->target.n_connections == 0 &&
+	if (volume->target.n_connections == 0 && !volume->has_predecessor &&
 	    (!unflushed_is_any(volume) || volume->is_stopped))
 		volume->shut_deadline = 0;
 	/* Nobody can resume it now. */
@@ -209,7 +210,7 @@ on_shut(struct message *message)
 	orders_fail(volume);
 	loop_set_timer(volume->loop, &volume->shut_timer,
 		       volume->shut_deadline);
-	go_on_shutting(volume);
+	volume_go_on_shutting(volume);
 }
 
 void
@@ -223,35 +224,9 @@ volume_on_disconnected(struct volume *volume)
 		  "closed");
 	if (volume->opener)
 		volume->opener->ad_hoc_volumes--;
+	volume_start_successor(volume);
 	volume_unref(volume);
 	daemon_release(daemon);
-}
-
-static void
-on_start_failed(struct volume *volume, int errnum)
-{
-	struct failure failure = { 0 };
-
-	failure_set(&failure, errnum, FAILURE_SERVER_UNREACHABLE,
-		    "cannot set the volume up: %s", strerror(errnum));
-	log_write(LOG_ERR, &(struct log_subject){ .volume = volume->name },
-		  "%s", failure_text(&failure));
-	failure_copy(&volume->target.last_failure, &failure);
-	volume_on_failure(volume, &failure);
-	failure_done(&failure);
-}
-
-/* The pool is made on the loop, because its child and its timers live there. */
-static void
-on_start(struct message *message)
-{
-	struct volume *volume = container_of(message, struct volume, start);
-	int r = -volume->init_errnum;
-
-	if (r == 0)
-		r = pool_start(volume);
-	if (r < 0)
-		on_start_failed(volume, -r);
 }
 
 static void
@@ -312,7 +287,7 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	volume->target.on_release = on_release_request;
 	volume->connect_timeout = or_default(settings->connect_timeout,
 					     defaults->connect_timeout);
-	volume->start.run = on_start;
+	volume->start.run = volume_on_start;
 	volume->shut.run = on_shut;
 	volume->release.run = on_release;
 	volume->shut_timer.on_due = on_shut_deadline;
@@ -352,28 +327,6 @@ volume_new(struct daemon *daemon, struct volume_settings *settings)
 	}
 	daemon_hold(daemon);
 	return volume;
-}
-
-static void
-tell_opened(const struct volume *volume)
-{
-	struct log_subject about = { .volume = volume->name,
-				     .event = LOG_EVENT_VOLUME_OPENED };
-
-	if (volume->opener)
-		log_write(LOG_DEBUG, &about, "opened by client %" PRIu64,
-			  volume->opener->id);
-	else
-		log_write(LOG_DEBUG, &about, "opened");
-}
-
-void
-volume_start(struct volume *volume)
-{
-	tell_opened(volume);
-	/* Sessions use the endpoints too, from their own threads. */
-	volume->init_errnum = -pool_init(volume);
-	loop_send(volume->loop, &volume->start);
 }
 
 void

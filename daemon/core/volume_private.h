@@ -106,6 +106,10 @@ struct volume {
 	void *on_open_user;
 	uint64_t open_deadline;
 	int init_errnum;
+	/* It does not start before that is through. */
+	bool has_predecessor;
+	/* A reference, or NULL; set before this one is shut. */
+	struct volume *successor;
 	/* Timeouts that hold, in ns. */
 	uint64_t connect_timeout;
 
@@ -132,8 +136,14 @@ struct volume {
  * gone; not listed and not started yet. NULL with errno. */
 struct volume *volume_new(struct daemon *daemon,
 			  struct volume_settings *settings);
-/* Connects. Any thread. */
+/* In volume_start.c. Connects. Any thread. */
 void volume_start(struct volume *volume);
+/* The same, when PREDECESSOR, which is to be shut next, is through. */
+void volume_start_after(struct volume *volume, struct volume *predecessor);
+/* On VOLUME's loop: it is through. */
+void volume_start_successor(struct volume *volume);
+/* volume->start */
+void volume_on_start(struct message *message);
 /* Refuses new requests, finishes those there are until DEADLINE, flushes,
  * disconnects, and goes. Any thread; the second time does nothing. */
 void volume_shut(struct volume *volume, uint64_t deadline);
@@ -153,6 +163,8 @@ void volume_on_ready(struct volume *volume);
 void volume_on_failure(struct volume *volume, const struct failure *failure);
 void volume_on_disconnected(struct volume *volume);
 void volume_update_state(struct volume *volume);
+/* The volume is to be closed, and something has ended that this waits for. */
+void volume_go_on_shutting(struct volume *volume);
 
 /* pool.c. 0 or -ENOMEM: the endpoints, before the volume starts. */
 int pool_init(struct volume *volume);

@@ -342,6 +342,110 @@ a_key_that_is_not_there_is_named(void **state)
 	tear_down(&f);
 }
 
+static uint64_t
+connection_of(struct fixture *f)
+{
+	Nbdclientd__V1__ListConnectionsRequest request =
+		NBDCLIENTD__V1__LIST_CONNECTIONS_REQUEST__INIT;
+	Nbdclientd__V1__ListConnectionsResponse *response;
+	struct client_error error;
+	uint64_t id;
+
+	response = client_call(f->client, RPC_ADMIN_LIST_CONNECTIONS, &request,
+			       30000, &error);
+	if (!response)
+		fail_msg("%s", error.message);
+	assert_int_equal(response->n_connections, 1);
+	id = response->connections[0]->id;
+	codec_message_free(response);
+	return id;
+}
+
+/* The server is to be started again with what lies in f->pki by then. */
+static void
+serve_again(const struct fixture *f, struct reborn_server *server,
+	    const char *argv[8], const char *how, const char *what)
+{
+	const char *words[8] = { "env",          "-C", f->pki, "nbdkit",
+				 "--foreground", how,  what };
+
+	memcpy(argv, words, sizeof(words));
+	argv[7] = "file";
+	reborn_start(server, argv);
+}
+
+/* What is in the files of the volume has changed; what is connected stays
+ * connected, and the next connection uses the new ones. */
+static void
+expect_change(struct fixture *f, struct reborn_server *server)
+{
+	uint64_t before = connection_of(f);
+
+	run(f, WRITE, NULL, NULL);
+	reload(f);
+	assert_true(connection_of(f) == before);
+	run(f, READ, NULL, NULL);
+	assert_true(connection_of(f) == before);
+	run(f, WRITE, restart, server);
+	run(f, READ, NULL, NULL);
+	assert_true(connection_of(f) != before);
+}
+
+static void
+a_new_key_counts_for_the_next_connection(void **state)
+{
+	CLEANUP_REBORN struct reborn_server server;
+	CLEANUP_FREE char *image = NULL, *keys = NULL;
+	const char *argv[10] = { NULL };
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	image = workdir_sparse_file(f.pki, "disk", SIZE);
+	argv[8] = "disk";
+	serve_again(&f, &server, argv, "--tls=require", "--tls-psk=keys.psk");
+	daemon_put_volume(&f.daemon, "disk",
+			  "Uri=nbds+unix:///?socket=%s\n"
+			  "TlsPskFile=%s/keys.psk\nTlsUsername=alice\n"
+			  "Connections=1\n",
+			  server.socket, f.pki);
+	launch(&f);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	keys = workdir_path(f.pki, "keys.psk");
+	assert_int_equal(remove(keys), 0);
+	free(tls_make_key(f.pki, "alice"));
+	expect_change(&f, &server);
+	tear_down(&f);
+}
+
+static void
+new_certificates_count_for_the_next_connection(void **state)
+{
+	CLEANUP_REBORN struct reborn_server server;
+	CLEANUP_FREE char *image = NULL;
+	const char *argv[10] = { NULL };
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	image = workdir_sparse_file(f.pki, "disk", SIZE);
+	argv[8] = "disk";
+	serve_again(&f, &server, argv, "--tls-certificates=.",
+		    "--tls-verify-peer");
+	daemon_put_volume(&f.daemon, "disk",
+			  "Uri=nbds+unix:///?socket=%s\nTlsCertificates=%s\n"
+			  "Connections=1\n",
+			  server.socket, f.pki);
+	launch(&f);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	/* An authority, a server and a client that the old ones do not know. */
+	tls_make_authority(f.pki, "the tests of tomorrow");
+	tls_make_server(f.pki);
+	tls_make_client(f.pki);
+	expect_change(&f, &server);
+	tear_down(&f);
+}
+
 int
 main(void)
 {
@@ -355,6 +459,9 @@ main(void)
 		cmocka_unit_test(a_server_for_another_host_serves_nothing),
 		cmocka_unit_test(a_server_without_tls_serves_nothing),
 		cmocka_unit_test(a_key_that_is_not_there_is_named),
+		cmocka_unit_test(a_new_key_counts_for_the_next_connection),
+		cmocka_unit_test(
+			new_certificates_count_for_the_next_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
