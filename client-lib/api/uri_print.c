@@ -116,6 +116,29 @@ target_of(struct target *target, const struct connect *connect)
 	return fail(EINVAL, "cannot construct a URI for this connection type");
 }
 
+/* A parser of URIs takes only digits for a port, and not all numbers that a
+ * vsock may have. */
+static bool
+is_port_of_uri(const char *port)
+{
+	size_t length = strlen(port);
+
+	return length <= 5 && strspn(port, "0123456789") == length;
+}
+
+static void
+append_host(struct string_builder *builder, const char *host)
+{
+	if (!strchr(host, ':')) {
+		append_escaped(builder, host, "");
+		return;
+	}
+	/* The sign before the zone of an address is escaped: RFC 6874. */
+	string_builder_append(builder, "[");
+	append_escaped(builder, host, ":");
+	string_builder_append(builder, "]");
+}
+
 static void
 append_authority(struct string_builder *builder, const struct nbd_handle *h,
 		 const struct target *target)
@@ -125,11 +148,8 @@ append_authority(struct string_builder *builder, const struct nbd_handle *h,
 			       allowed_in_user);
 		string_builder_append(builder, "@");
 	}
-	if (strchr(target->host, ':'))
-		string_builder_printf(builder, "[%s]", target->host);
-	else
-		append_escaped(builder, target->host, "");
-	if (target->port[0])
+	append_host(builder, target->host);
+	if (target->port[0] && is_port_of_uri(target->port))
 		string_builder_printf(builder, ":%s", target->port);
 }
 
@@ -155,6 +175,8 @@ append_query(struct string_builder *builder, const struct config *config,
 	struct query query = { builder, '?' };
 
 	append_parameter(&query, "socket", target->socket);
+	append_parameter(&query, "nbd-port",
+			 is_port_of_uri(target->port) ? NULL : target->port);
 	append_parameter(&query, "tls-certificates", config->tls_certificates);
 	append_parameter(&query, "tls-psk-file", config->tls_psk_file);
 	append_parameter(&query, "tls-hostname", config->tls_hostname);
