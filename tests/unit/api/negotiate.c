@@ -178,6 +178,55 @@ set_meta_context_uses_those_added(void **state)
 	assert_int_equal(nbd_can_meta_context(h, "base:allocation"), 1);
 }
 
+/* What was set by hand is the program's, unless INFO and GO are to ask. */
+static void
+contexts_set_by_hand_are_kept_if_nobody_asks_again(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *kept = negotiating();
+	CLEANUP_HANDLE struct nbd_handle *asked = negotiating();
+	struct names names = { "" };
+	nbd_context_callback context = { add_name, &names, NULL };
+	char **queries = WORDS("base:allocation");
+
+	(void)state;
+	assert_int_equal(nbd_set_request_meta_context(kept, false), 0);
+	assert_int_equal(
+		nbd_opt_set_meta_context_queries(kept, queries, context), 1);
+	assert_int_equal(nbd_can_meta_context(kept, "base:allocation"), 1);
+	assert_int_equal(nbd_opt_info(kept), 0);
+	assert_int_equal(nbd_can_meta_context(kept, "base:allocation"), 1);
+	assert_int_equal(nbd_opt_go(kept), 0);
+	assert_int_equal(nbd_can_meta_context(kept, "base:allocation"), 1);
+
+	/* Asked again, with an empty list, there are none. */
+	assert_int_equal(
+		nbd_opt_set_meta_context_queries(asked, queries, context), 1);
+	assert_int_equal(nbd_opt_info(asked), 0);
+	assert_int_equal(nbd_can_meta_context(asked, "base:allocation"), 0);
+}
+
+/* Whatever was known is of no use once an export was refused. */
+static void
+a_refusal_makes_everything_unknown(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *h = negotiating();
+
+	(void)state;
+	assert_int_equal(nbd_add_meta_context(h, "base:allocation"), 0);
+	assert_int_equal(nbd_opt_info(h), 0);
+	assert_int_equal(nbd_can_meta_context(h, "base:allocation"), 1);
+	assert_text_is(nbd_get_export_description(h), "words");
+	assert_int_equal(nbd_set_export_name(h, "three"), 0);
+	assert_fails_with(nbd_opt_info(h), ENOENT, "three");
+	assert_fails_with(nbd_can_meta_context(h, "base:allocation"), EINVAL,
+			  "");
+	assert_fails_with(nbd_get_size(h), EINVAL, "");
+	assert_fails_with(nbd_get_block_size(h, LIBNBD_SIZE_PAYLOAD), EINVAL,
+			  "");
+	assert_null(nbd_get_export_description(h));
+	assert_null(nbd_get_canonical_export_name(h));
+}
+
 static void
 structured_replies_can_be_asked_for_by_hand(void **state)
 {
@@ -234,6 +283,9 @@ main(void)
 		cmocka_unit_test(a_refused_export_leaves_the_negotiation_open),
 		cmocka_unit_test(meta_contexts_are_listed_and_set),
 		cmocka_unit_test(set_meta_context_uses_those_added),
+		cmocka_unit_test(
+			contexts_set_by_hand_are_kept_if_nobody_asks_again),
+		cmocka_unit_test(a_refusal_makes_everything_unknown),
 		cmocka_unit_test(structured_replies_can_be_asked_for_by_hand),
 		cmocka_unit_test(abort_closes),
 		cmocka_unit_test(handshake_flags_are_those_agreed_on),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keys and certificates in files, and priority strings. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "client-lib/stream/tls_priority.h"
 #include "common/cleanup.h"
 #include "common/strings.h"
+#include "tests/support/tls_material.h"
 #include "tests/support/unit.h"
 #include "tests/support/workdir.h"
 
@@ -156,6 +158,79 @@ without_a_directory_the_system_is_trusted(void **state)
 	assert_int_equal(load_certificates(NULL), 0);
 }
 
+/* A directory that only its owner could search would hide what is below. */
+static char *
+make_directory(const char *dir, const char *name)
+{
+	char *path = workdir_path(dir, name);
+
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(chmod(path, 0755), 0);
+	return path;
+}
+
+/* Loads what is found without being told where; the debug messages. */
+static char *
+load_from_home(const char *home)
+{
+	struct string_builder builder = STRING_BUILDER_INIT;
+	struct debug_sink debug = {
+		.is_enabled = true,
+		.callback = { .callback = note, .user_data = &builder },
+	};
+	struct tls_credentials credentials = { 0 };
+
+	setenv("HOME", home, 1);
+	assert_int_equal(tls_credentials_load_certificates(&credentials, NULL,
+							   NULL, &debug),
+			 0);
+	tls_credentials_done(&credentials);
+	return string_builder_take(&builder);
+}
+
+static void
+assert_found_in(const char *home, const char *directory)
+{
+	CLEANUP_FREE char *notes = load_from_home(home);
+	CLEANUP_FREE char *expected = NULL;
+
+	if (asprintf(&expected, "using the certificates in %s\n", directory) <
+	    0)
+		fail_msg("out of memory");
+	if (!strstr(notes, expected))
+		fail_msg("no \"%s\" in: %s", expected, notes);
+}
+
+/* Root's home is not searched, that of others in two places. */
+static void
+homes_are_searched_for_certificates(void **state)
+{
+	CLEANUP_WORKDIR char *dir = workdir_make();
+	CLEANUP_FREE char *config = make_directory(dir, ".config");
+	CLEANUP_FREE char *config_pki = make_directory(dir, ".config/pki");
+	CLEANUP_FREE char *later = make_directory(dir, ".config/pki/libnbd");
+	CLEANUP_FREE char *pki = make_directory(dir, ".pki");
+	CLEANUP_FREE char *first = make_directory(dir, ".pki/libnbd");
+	CLEANUP_FREE char *notes = NULL;
+	const uid_t self = geteuid();
+
+	(void)state;
+	assert_int_equal(chmod(dir, 0755), 0);
+	tls_make_authority(dir, "the tests");
+	tls_copy(dir, "ca-cert.pem", later);
+	if (self == 0) {
+		notes = load_from_home(dir);
+		assert_null(strstr(notes, later));
+		assert_int_equal(seteuid(65534), 0);
+	}
+	assert_found_in(dir, later);
+	assert_int_equal(seteuid(self), 0);
+	tls_copy(dir, "ca-cert.pem", first);
+	assert_true(self != 0 || seteuid(65534) == 0);
+	assert_found_in(dir, first);
+	assert_int_equal(seteuid(self), 0);
+}
+
 static void
 priorities_are_used_as_they_are_except_the_default(void **state)
 {
@@ -211,6 +286,7 @@ main(void)
 		cmocka_unit_test(
 			a_directory_that_was_given_must_have_authorities),
 		cmocka_unit_test(without_a_directory_the_system_is_trusted),
+		cmocka_unit_test(homes_are_searched_for_certificates),
 		cmocka_unit_test(
 			priorities_are_used_as_they_are_except_the_default),
 		cmocka_unit_test(
