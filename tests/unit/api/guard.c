@@ -212,6 +212,35 @@ write_buffers_are_dumped_and_cut(void **state)
 	assert_null(strstr(log.text, "0200: "));
 }
 
+static int
+never_called(void *data, int *error)
+{
+	(void)data;
+	(void)error;
+	return 0;
+}
+
+static void
+callbacks_and_buffers_are_traced_as_what_they_are(void **state)
+{
+	struct trace_log log = { "" };
+	nbd_debug_callback debug = { append_trace, &log, NULL };
+	nbd_completion_callback given = { .callback = never_called };
+	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
+	char buf[4];
+
+	(void)state;
+	assert_int_equal(nbd_set_debug_callback(h, debug), 0);
+	assert_int_equal(nbd_set_debug(h, true), 0);
+	assert_int_equal(nbd_aio_flush(h, given, 0), -1);
+	assert_int_equal(nbd_aio_flush(h, NBD_NULL_COMPLETION, 1), -1);
+	assert_int_equal(nbd_aio_pread(h, buf, sizeof(buf), 7, given, 0), -1);
+	assert_traced(&log, "enter: completion=<fun> flags=0x0\n");
+	assert_traced(&log, "enter: completion=NULL flags=0x1\n");
+	assert_traced(&log, "enter: buf=<buf> count=4 offset=7 "
+			    "completion=<fun> flags=0x0\n");
+}
+
 /* What is written to standard error while BODY runs, as TEXT. */
 static void
 capture(void (*body)(void), char *text, size_t size)
@@ -346,6 +375,8 @@ main(void)
 		cmocka_unit_test(success_does_not_clear_the_error),
 		cmocka_unit_test(calls_are_traced),
 		cmocka_unit_test(write_buffers_are_dumped_and_cut),
+		cmocka_unit_test(
+			callbacks_and_buffers_are_traced_as_what_they_are),
 		cmocka_unit_test(debug_lines_name_the_handle),
 		cmocka_unit_test(callbacks_may_use_other_handles),
 		cmocka_unit_test(states_are_seen_without_the_lock),

@@ -108,6 +108,34 @@ an_option_that_was_queued_is_no_failure(void **state)
 	assert_int_equal(ending.n_frees, 1);
 }
 
+/* What is complete and was not retired is complete all the same. */
+static void
+closing_completes_nothing_twice(void **state)
+{
+	static const char reply[16] = "\x67\x44\x66\x98\x00\x00\x00\x05"
+				      "\x00\x00\x00\x00\x00\x00\x00\x01";
+	struct ending endings[2] = { { 0 } };
+	int server;
+	struct nbd_handle *h = greeted(oldstyle, sizeof(oldstyle), &server);
+
+	(void)state;
+	assert_int_equal(nbd_aio_flush(h, ENDING(&endings[0]), 0), 1);
+	assert_int_equal(nbd_aio_flush(h, ENDING(&endings[1]), 0), 2);
+	assert_int_equal(write(server, reply, sizeof(reply)), sizeof(reply));
+	while (endings[0].n_calls == 0)
+		assert_int_equal(nbd_poll(h, -1), 1);
+	assert_int_equal(endings[0].error, EIO);
+	assert_int_equal(endings[1].n_calls, 0);
+	nbd_close(h);
+	assert_int_equal(endings[0].n_calls, 1);
+	assert_int_equal(endings[0].error, EIO);
+	assert_int_equal(endings[0].n_frees, 1);
+	assert_int_equal(endings[1].n_calls, 1);
+	assert_int_equal(endings[1].error, ENOTCONN);
+	assert_int_equal(endings[1].n_frees, 1);
+	close(server);
+}
+
 /* What the caller of a synchronous function sees is why. */
 static void
 a_synchronous_call_says_why(void **state)
@@ -229,6 +257,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_command_that_was_queued_has_a_cookie),
 		cmocka_unit_test(an_option_that_was_queued_is_no_failure),
+		cmocka_unit_test(closing_completes_nothing_twice),
 		cmocka_unit_test(a_synchronous_call_says_why),
 		cmocka_unit_test(signals_do_not_end_a_wait),
 	};
