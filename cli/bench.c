@@ -2,6 +2,7 @@
 /* bench: requests a second and their latency, at a given depth. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -92,6 +93,10 @@ on_done(struct disk_request *request)
 		bench->is_failed = true;
 		return;
 	}
+	if (bench->n_done == 0 && request->disk->options->verbose > 0)
+		fprintf(stderr,
+			"nbdctl: the first answer after %" PRIu64 " us\n",
+			now - slot->started_at);
 	bench->samples[bench->n_done++ % SAMPLES_MAX] =
 		(uint32_t)(now - slot->started_at);
 	if (now < bench->ends_at && !bench->is_failed && !interrupted())
@@ -106,31 +111,58 @@ compare_samples(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* SHARE of the N sorted samples took no longer than this. */
+static uint64_t
+quantile(const struct bench *bench, size_t n, double share)
+{
+	size_t i = (size_t)((double)n * share);
+
+	return n == 0 ? 0 : bench->samples[i < n ? i : n - 1];
+}
+
+static uint64_t
+mean(const struct bench *bench, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += bench->samples[i];
+	return n == 0 ? 0 : sum / n;
+}
+
 static int
 print_result(const struct options *options, struct bench *bench,
 	     uint64_t elapsed_us)
 {
 	static const struct output_column columns[] = {
 		{ "REQUESTS", OUTPUT_NUMBER },
+		{ "TIME", OUTPUT_TIME },
 		{ "REQUESTS_PER_SECOND", OUTPUT_NUMBER },
 		{ "BYTES_PER_SECOND", OUTPUT_BYTES },
-		{ "MEDIAN_US", OUTPUT_NUMBER },
-		{ "P99_US", OUTPUT_NUMBER },
+		{ "MEAN", OUTPUT_LATENCY },
+		{ "P50", OUTPUT_LATENCY },
+		{ "P90", OUTPUT_LATENCY },
+		{ "P99", OUTPUT_LATENCY },
+		{ "P999", OUTPUT_LATENCY },
+		{ "MAX", OUTPUT_LATENCY },
 	};
+	static const double shares[] = { 0.5, 0.9, 0.99, 0.999, 1 };
 	size_t n = bench->n_done < SAMPLES_MAX ? (size_t)bench->n_done
 					       : SAMPLES_MAX;
 	double seconds = (double)(elapsed_us ? elapsed_us : 1) / 1e6;
 	double per_second = (double)bench->n_done / seconds;
 	struct output *output = output_new(options, "bench", OUTPUT_FACTS,
-					   columns, 5);
+					   columns, 10);
 
 	qsort(bench->samples, n, sizeof(*bench->samples), compare_samples);
 	output_number(output, bench->n_done);
+	output_number(output, elapsed_us / 1000);
 	output_number(output, (uint64_t)per_second);
 	output_number(output,
 		      (uint64_t)(per_second * (double)bench->block_size));
-	output_number(output, n ? bench->samples[n / 2] : 0);
-	output_number(output, n ? bench->samples[n * 99 / 100] : 0);
+	output_number(output, mean(bench, n));
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		output_number(output, quantile(bench, n, shares[i]));
 	return output_finish(output);
 }
 

@@ -62,6 +62,7 @@ completion_value(enum option_id id)
 		{ OPTION_COLOR, "=auto always never" },
 		{ OPTION_READ_WRITE, "=read write randread randwrite" },
 		{ OPTION_SINCE, "=oldest" },
+		{ OPTION_ALGORITHM, "=sha256 sha384 sha512 sha1 md5" },
 		{ OPTION_CONTEXT, "=base:allocation" },
 	};
 

@@ -74,6 +74,13 @@ direct_fail(struct nbd_handle *nbd, int errnum, const char *format, ...)
 			     : "the connection is lost");
 }
 
+/* Refused, failed or missing: no errno says so, of any libnbd. */
+static bool
+is_about_tls(const char *seen)
+{
+	return strstr(seen, "TLS") || strstr(seen, "gnutls");
+}
+
 /* The same while connecting: a URI that is none, or no server there. */
 static int
 fail_connect(void)
@@ -84,6 +91,8 @@ fail_connect(void)
 				   : errnum == EPROTO ? EXIT_NBD
 						      : EXIT_SERVER_UNREACHABLE;
 
+	if (seen && errnum != EINVAL && is_about_tls(seen))
+		return fail(EXIT_TLS, errnum, NULL, "%s", seen);
 	return fail(exit_code_of(errnum, otherwise), errnum, NULL, "%s",
 		    seen ? seen : "no reason given");
 }

@@ -42,6 +42,15 @@ is_volume_name(const char *text)
 }
 
 int
+target_fail_without_daemon(void)
+{
+	return fail(EXIT_USAGE, EINVAL,
+		    "leave --direct out, or write an NBD URI",
+		    "volumes are the daemon's, and --direct does without the "
+		    "daemon");
+}
+
+int
 target_check(const char *text)
 {
 	if (target_is_uri(text) || is_volume_name(text))
@@ -66,10 +75,7 @@ disk_open(const struct options *options, const char *target,
 	if (options_has(options, OPTION_DIRECT) && target_is_uri(target))
 		return disk_open_direct(options, target, contexts, disk);
 	if (options_has(options, OPTION_DIRECT))
-		return fail(EXIT_USAGE, EINVAL,
-			    "leave --direct out, or write an NBD URI",
-			    "volumes are the daemon's, and --direct does "
-			    "without the daemon");
+		return target_fail_without_daemon();
 	return disk_open_volume(options, target, mode, disk);
 }
 

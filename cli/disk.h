@@ -187,3 +187,6 @@ bool target_is_file(const char *name);
 /* EXIT_OK if TEXT can be the name of a volume or is an NBD URI, else records
  * EXIT_USAGE. */
 int target_check(const char *text);
+
+/* Records that --direct was given with the name of a volume: EXIT_USAGE. */
+int target_fail_without_daemon(void);

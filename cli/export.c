@@ -24,10 +24,7 @@ is_direct(const struct options *options, const char *target, int *status)
 	if (*status != EXIT_OK || !options_has(options, OPTION_DIRECT))
 		return false;
 	if (!target_is_uri(target))
-		*status = fail(EXIT_USAGE, EINVAL,
-			       "leave --direct out, or write an NBD URI",
-			       "volumes are the daemon's, and --direct does "
-			       "without the daemon");
+		*status = target_fail_without_daemon();
 	return *status == EXIT_OK;
 }
 

@@ -58,6 +58,9 @@ int run_size(const struct options *options);
 int run_can(const struct options *options);
 int run_contexts(const struct options *options);
 
+/* uri.c */
+int run_uri(const struct options *options);
+
 /* negotiate.c */
 int run_negotiate(const struct options *options);
 
@@ -78,6 +81,9 @@ int run_copy(const struct options *options);
 
 /* compare.c */
 int run_compare(const struct options *options);
+
+/* checksum.c */
+int run_checksum(const struct options *options);
 
 /* config.c */
 int run_config_check(const struct options *options);

@@ -148,6 +148,9 @@ option_set(struct options *options, enum option_id id, const char *value)
 	case OPTION_READ_WRITE:
 		options->read_write = value;
 		return EXIT_OK;
+	case OPTION_ALGORITHM:
+		options->algorithm = value;
+		return EXIT_OK;
 	case OPTION_BLOCK_SIZE:
 		return set_size(id, value, &options->block_size);
 	case OPTION_DEPTH:

@@ -181,6 +181,7 @@ options_init(struct options *options)
 		.bench_ms = 5000,
 		.interval_ms = 1000,
 		.read_write = "read",
+		.algorithm = "sha256",
 		.progress_fd = -1,
 	};
 }

@@ -50,6 +50,7 @@
 	X(RATE, 0, "rate", "BYTES", "at most so many bytes a second")         \
 	X(DESTINATION_IS_ZERO, 0, "destination-is-zero", NULL,                \
 	  "the destination reads as zeroes: skip holes")                      \
+	X(ALGORITHM, 0, "algorithm", "NAME", "of the checksum (sha256)")      \
 	X(FIND_ZEROES, 0, "find-zeroes", NULL,                                \
 	  "look for zeroes in the data, too")                                 \
 	X(ALLOCATED, 0, "allocated", NULL,                                    \
@@ -130,6 +131,7 @@ struct options {
 	uint64_t rate;
 	unsigned int connections;
 	const char *read_write;
+	const char *algorithm;
 	uint64_t block_size;
 	unsigned int depth;
 	uint32_t bench_ms;

@@ -186,7 +186,7 @@ say_how_far(const struct transfer *transfer)
 	uint64_t done = transfer->copied + transfer->zeroed;
 	enum exit_code code = failure_code();
 
-	if (done == 0)
+	if (done == 0 || transfer->leaves_nothing)
 		return (int)code;
 	return failure_amend(code == EXIT_CANCELLED ? code : EXIT_PARTIAL,
 			     "; before that %" PRIu64

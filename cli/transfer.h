@@ -30,6 +30,8 @@ struct transfer {
 	bool find_zeroes;
 	/* Zeroes are to be allocated. */
 	bool no_holes;
+	/* What is done is no use before all is: a failure stays what it is. */
+	bool leaves_nothing;
 	/* Requests in flight, at least 1. */
 	unsigned int jobs;
 	/* Bytes a second, 0: as fast as it goes. */

@@ -3,13 +3,15 @@
 """Data commands on a real server: the same tests through the daemon and with
 --direct."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 
 import support
-from support import NBD, NO, NOT_SUPPORTED, OK, PERMISSION, USAGE
+from support import NBD, NO, NOT_SUPPORTED, OK, PERMISSION, \
+    UNKNOWN_VOLUME, USAGE
 
 MIB = 1 << 20
 
@@ -218,10 +220,56 @@ class Data:
         self.assertEqual(result.error()["errno"], "ENOMEM")
         self.assertEqual(result.out, b"")
 
+    def test_checksums(self):
+        data = os.urandom(MIB + 777)
+        image = bytearray(64 * MIB)
+        image[5 * MIB:5 * MIB + len(data)] = data
+        self.nbdctl("write", self.target, "--offset", "5M", input=data)
+        self.assertEqual(self.nbdctl("checksum", self.target).text,
+                         f"{hashlib.sha256(image).hexdigest()}  "
+                         f"{self.target}\n")
+        row, = self.nbdctl("checksum", self.target, "--algorithm", "sha512",
+                           "--offset", str(5 * MIB - 3), "--length", "2000",
+                           "-j", "1", "-o", "json").json()["checksum"]
+        part = image[5 * MIB - 3:5 * MIB + 1997]
+        self.assertEqual(row["checksum"], hashlib.sha512(part).hexdigest())
+        self.assertEqual((row["offset"], row["length"]),
+                         (5 * MIB - 3, 2000))
+        self.assertEqual(
+            self.nbdctl("checksum", self.write_file("f", data), "-o",
+                        "value", "--columns", "checksum").text,
+            hashlib.sha256(data).hexdigest() + "\n")
+
+    def test_checksums_that_cannot_be_made(self):
+        result = self.nbdctl("-o", "json", "checksum", self.target,
+                             "--algorithm", "crc", code=USAGE)
+        self.assertIn("SHA256", result.error()["todo"])
+        self.nbdctl("checksum", self.target, "--offset", "65M", code=NBD)
+        self.nbdctl("checksum", "-", code=USAGE)
+        server = self.nbdkit("late", "--filter=error", "pattern", "8M",
+                             "error-pread=EIO", "error-pread-rate=100%",
+                             "error-file=" + self.path("fails"))
+        target = self.make_target(server.uri, "late")
+        self.nbdctl("checksum", target)
+        self.write_file("fails", b"")
+        # Half a checksum is none.
+        self.assertEqual(self.nbdctl("checksum", target, code=NBD).out, b"")
+
     def test_bench_measures(self):
         result = self.nbdctl("bench", self.target, "--rw", "randread",
                              "--time", "200ms", "-o", "json").json()
-        self.assertGreater(result["bench"][0]["requests"], 0)
+        row, = result["bench"]
+        self.assertGreater(row["requests"], 0)
+        self.assertGreaterEqual(row["time"], 200)
+        # Both numbers are rounded.
+        self.assertAlmostEqual(row["bytes_per_second"] / 4096,
+                               row["requests_per_second"], delta=1)
+        times = [row[key] for key in ("p50", "p90", "p99", "p999", "max")]
+        self.assertEqual(times, sorted(times))
+        self.assertGreater(times[0], 0)
+        self.assertLessEqual(row["mean"], row["max"])
+        self.assertRegex(self.nbdctl("bench", self.target, "--time",
+                                     "50ms").text, r"p99: +[\d.]+ [mu]?s\n")
         self.nbdctl("bench", self.target, "--rw", "write", "--time", "50ms",
                     code=USAGE)
 
@@ -233,7 +281,14 @@ class Direct(Data, support.Case):
         return uri
 
     def test_a_volume_needs_the_daemon(self):
-        self.nbdctl("size", "disk0", code=USAGE)
+        for words in (["size", "disk0"], ["uri", "disk0"],
+                      ["checksum", "disk0"]):
+            self.nbdctl(*words, code=USAGE)
+
+    def test_a_uri_is_its_own(self):
+        self.assertEqual(self.nbdctl("uri", self.target).text,
+                         self.target + "\n")
+        self.nbdctl("uri", "http://host/", code=USAGE)
 
 
 class Volume(Data, support.Case):
@@ -248,6 +303,25 @@ class Volume(Data, support.Case):
         self.volumes = volumes
         self.start_daemon(volumes)
         return name
+
+    def test_the_uris_of_a_volume(self):
+        other = self.nbdkit("other", "memory", "64M")
+        target = self.make_target(f"Uri={self.server.uri}\nUri={other.uri}",
+                                  "two")
+        uris = [self.server.uri, other.uri]
+        self.assertEqual(self.nbdctl("uri", target).text.split(), uris)
+        self.assertEqual(
+            [row["uri"] for row
+             in self.nbdctl("uri", target, "-o", "json").json()["uris"]],
+            uris)
+        self.nbdctl("uri", "disk9", code=UNKNOWN_VOLUME)
+
+    def test_a_checksum_reads_no_holes(self):
+        self.nbdctl("write", self.target, "--offset", "20M", input=b"x" * MIB)
+        self.nbdctl("checksum", self.target)
+        row, = self.nbdctl("stats", "-o", "json").json()["volumes"]
+        self.assertGreaterEqual(row["bytes_read"], MIB)
+        self.assertLessEqual(row["bytes_read"], 2 * MIB)
 
 
 class AdHoc(Data, support.Case):

@@ -10,7 +10,6 @@ import re
 import select
 import signal
 import subprocess
-import time
 import unittest
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -168,13 +167,10 @@ class Statistics(Observed):
 
 class Top(Observed):
     def test_one_table_where_there_is_no_terminal(self):
-        load = self.start_nbdctl("bench", "disk0", "--time", "30s", "-q",
-                                 stdout=subprocess.DEVNULL)
-        # The first requests are there when its client is.
-        while not any(row["in_flight"] or row["calls"]
-                      for row in self.rows("clients", "client", "ls")
-                      if row["pid"] == load.pid):
-            time.sleep(0.05)
+        load = self.start_nbdctl("bench", "disk0", "--time", "60s", "-v",
+                                 stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        self.await_line(load.stderr, "the first answer")
         top = self.nbdctl("top", "--interval", "500ms", "-o", "json").json()
         volume, = top["volumes"]
         self.assertEqual(volume["volume"], "disk0")
