@@ -176,6 +176,7 @@ volume_settings_same_connections(const struct volume_settings *a,
 	       a->idle_timeout == b->idle_timeout &&
 	       a->is_read_only == b->is_read_only &&
 	       a->shares_storage == b->shares_storage &&
+	       a->is_single_writer == b->is_single_writer &&
 	       a->unflushed == b->unflushed &&
 	       a->unflushed_limit == b->unflushed_limit &&
 	       a->fingerprint.offset == b->fingerprint.offset &&

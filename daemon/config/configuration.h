@@ -71,6 +71,8 @@ struct volume_settings {
 	uint64_t slow_request;
 	bool is_read_only;
 	bool shares_storage;
+	/* Nobody but us writes there. */
+	bool is_single_writer;
 	enum unflushed_policy unflushed;
 	uint64_t unflushed_limit;
 	struct fingerprint_settings fingerprint;

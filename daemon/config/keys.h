@@ -52,6 +52,7 @@
 	X(SlowRequest,              time,       slow_request,         0,     DAY,       "")     \
 	X(ReadOnly,                 boolean,    is_read_only,         0,     0,         "no")   \
 	X(SharedStorage,            boolean,    shares_storage,       0,     0,         "no")   \
+	X(SingleWriter,             boolean,    is_single_writer,     0,     0,         "yes")  \
 	X(Fingerprint,              fingerprint, fingerprint,         1,     64 * KIB,  "")     \
 	X(ReturnInterval,           time,       return_interval,      SECOND / 100, DAY, "60s") \
 	X(ProbeInterval,            time,       probe_interval,       SECOND / 100, DAY, "30s") \

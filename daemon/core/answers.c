@@ -159,6 +159,9 @@ target_on_part(struct request_target *target, struct part *part,
 	}
 	if (outcome != PART_LOST)
 		note_answer(target, request, part);
+	if (outcome == PART_DONE && part->is_edge &&
+	    part->command == REQUEST_READ)
+		edges_on_read(part);
 	list_remove(&part->sibling);
 	target_give_part(target, part);
 	if (list_is_empty(&request->parts))
@@ -169,20 +172,23 @@ target_on_part(struct request_target *target, struct part *part,
 static int
 leave_buffer(struct request *request)
 {
-	bool has_payload = request->payload.owner;
+	struct buffer *payload = &request->payload;
+	struct buffer *blocks = &request->edges.blocks;
 
 	if (list_is_empty(&request->parts))
 		return 0;
-	if (has_payload && buffer_share(&request->payload) < 0)
+	if ((payload->owner && buffer_share(payload) < 0) ||
+	    (blocks->owner && buffer_share(blocks) < 0))
 		return -ENOMEM;
-	if (request_command_writes(request->command))
-		request->may_be_applied = true;
 	list_for_each_safe(link, &request->parts) {
 		struct part *part = container_of(link, struct part, sibling);
+		struct buffer *buffer = part->is_edge ? blocks : payload;
 
+		if (request_command_writes(part->command))
+			request->may_be_applied = true;
 		part->request = NULL;
-		if (has_payload)
-			part->hold = buffer_ref(&request->payload);
+		if (buffer->owner)
+			part->hold = buffer_ref(buffer);
 		list_remove(&part->sibling);
 	}
 	buffer_release(&request->payload);

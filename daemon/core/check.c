@@ -128,9 +128,11 @@ check_range(struct request *request, const struct export_info *export)
 
 /* Reads and block status are widened instead. */
 static int
-check_alignment(struct request *request, const struct export_info *export)
+check_alignment(struct request *request, const struct check_facts *facts)
 {
-	if (request->command == REQUEST_READ ||
+	const struct export_info *export = facts->export;
+
+	if (facts->makes_whole_blocks || request->command == REQUEST_READ ||
 	    request->command == REQUEST_FLUSH ||
 	    request->command == REQUEST_BLOCK_STATUS)
 		return 0;
@@ -143,7 +145,8 @@ check_alignment(struct request *request, const struct export_info *export)
 		    request->length, export->block_minimum);
 	failure_set_hint(&request->failure,
 			 "Ask for whole blocks; the volume's description says "
-			 "how large they are.");
+			 "how large they are. With SingleWriter=yes the daemon "
+			 "makes whole blocks of anything.");
 	return -EINVAL;
 }
 
@@ -166,5 +169,5 @@ check_against_export(struct request *request, const struct check_facts *facts)
 	r = check_range(request, export);
 	if (r < 0)
 		return r;
-	return check_alignment(request, export);
+	return check_alignment(request, facts);
 }

@@ -13,6 +13,8 @@ struct check_facts {
 	const struct export_info *export;
 	/* By configuration, whatever the server allows. */
 	bool is_read_only;
+	/* What is not a multiple of the server's blocks becomes one. */
+	bool makes_whole_blocks;
 };
 
 /* 0, or a negative errno with request->failure filled. Before it, what can be

@@ -11,6 +11,7 @@
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
+#include "daemon/core/edges.h"
 #include "daemon/core/identity.h"
 #include "daemon/core/split.h"
 
@@ -73,6 +74,7 @@ start(struct request_target *target, struct request *request)
 	struct check_facts facts = {
 		.export = &target->export,
 		.is_read_only = target->is_read_only,
+		.makes_whole_blocks = target->is_single_writer,
 	};
 	int r = check_against_export(request, &facts);
 
@@ -82,12 +84,12 @@ start(struct request_target *target, struct request *request)
 		return r;
 	request->start = request->offset;
 	request->end = request->offset + request->length;
-	if (request->command == REQUEST_WRITE)
-		request->base = request->payload.data;
-	else if (request->command == REQUEST_READ)
+	if (request->command == REQUEST_READ)
 		r = prepare_read(target, request);
 	else if (request->command == REQUEST_BLOCK_STATUS)
 		r = block_status_start(request, &target->export);
+	else if (request->command != REQUEST_FLUSH)
+		r = edges_prepare(target, request);
 	if (r == -ENOMEM && !request->failure.errnum)
 		failure_set(&request->failure, ENOMEM, FAILURE_LIMIT,
 			    "%s: out of memory",
@@ -127,10 +129,13 @@ shape(const struct request_target *target, struct request *request,
 		return;
 	}
 	part->offset = request->next_offset;
-	part->length = split_next(request->command, &target->export,
-				  part->offset, request->end);
-	if (request->base)
+	part->length = edges_next(target, request);
+	if (request->command == REQUEST_WRITE)
+		part->data = (unsigned char *)request->payload.data +
+			     (part->offset - request->offset);
+	else if (request->command == REQUEST_READ)
 		part->data = request->base + (part->offset - request->start);
+	edges_shape(request, part);
 	request->next_offset += part->length;
 }
 
@@ -149,9 +154,10 @@ is_held_back(struct request_target *target, struct request *request)
 				     "another one (SharedStorage=no)";
 		return true;
 	}
-	length = split_next(request->command, &target->export, start,
-			    request->end);
-	if (overlap_meets(&target->being_written, start, start + length)) {
+	length = edges_next(target, request);
+	/* What it has locked itself is free for it. */
+	if (request->edges.lock.end == 0 &&
+	    overlap_meets(&target->being_written, start, start + length)) {
 		request->waits_for = "an earlier write to the same bytes, "
 				     "which the server has not answered";
 	} else if (!journal_has_room(&target->journal, request->command,
@@ -173,6 +179,14 @@ is_handed_out(const struct request *request)
 	return request->next_offset == request->end;
 }
 
+/* A trim of less than a block. */
+static bool
+is_nothing(const struct request *request)
+{
+	return request->command == REQUEST_TRIM &&
+	       request->start == request->end;
+}
+
 void
 dispatch_set_running(struct request_target *target, struct request *request)
 {
@@ -186,9 +200,9 @@ dispatch_set_running(struct request_target *target, struct request *request)
 	TARGET_COUNT(target, request, in_flight, 1);
 }
 
-static void
-send_part(struct request_target *target, struct connection *connection,
-	  struct part *part)
+void
+dispatch_send(struct request_target *target, struct connection *connection,
+	      struct part *part)
 {
 	struct request *request = part->request;
 
@@ -219,7 +233,7 @@ send_flush(struct request_target *target, struct request *request,
 		return false;
 	shape(target, request, part);
 	part->mark = journal_mark(&target->journal);
-	send_part(target, connection, part);
+	dispatch_send(target, connection, part);
 	return true;
 }
 
@@ -272,7 +286,7 @@ hand_out_next(struct request_target *target, struct request *request,
 			identity_note_write(target->identity, part->offset,
 					    part->offset + part->length);
 	}
-	send_part(target, connection, part);
+	dispatch_send(target, connection, part);
 	return true;
 }
 
@@ -316,6 +330,10 @@ hand_out(struct request_target *target, struct request *request)
 		dispatch_finish(target, request);
 		return TURN_DONE;
 	}
+	if (is_nothing(request)) {
+		dispatch_finish(target, request);
+		return TURN_DONE;
+	}
 	while (!is_handed_out(request)) {
 		struct connection *connection = target_choose(target);
 
@@ -335,6 +353,12 @@ hand_out(struct request_target *target, struct request *request)
 			return TURN_OVER;
 		if (is_held_back(target, request))
 			return TURN_ASIDE;
+		if (edges_are_missing(request)) {
+			if (edges_read(target, request, connection) == 0)
+				return TURN_ASIDE;
+			fail_for_memory(target, request);
+			return TURN_DONE;
+		}
 		if (!hand_out_next(target, request, connection)) {
 			fail_for_memory(target, request);
 			return TURN_DONE;
@@ -355,7 +379,7 @@ resend(struct request_target *target)
 			return false;
 		list_remove(link);
 		TARGET_COUNT(target, part->request, retries, 1);
-		send_part(target, connection, part);
+		dispatch_send(target, connection, part);
 	}
 	return true;
 }

@@ -14,6 +14,10 @@ void dispatch_expire(struct request_target *target, struct request *request);
 /* Ends REQUEST, whose failure is filled, without waiting for its parts. */
 void dispatch_abandon(struct request_target *target, struct request *request);
 
+/* Sends PART, a new one or one whose connection was lost. */
+void dispatch_send(struct request_target *target, struct connection *connection,
+		   struct part *part);
+
 /* All of REQUEST is handed out, or no more of it will be. */
 void dispatch_set_running(struct request_target *target,
 			  struct request *request);

@@ -115,7 +115,7 @@ keep_data(struct journal_entry *entry, struct part *part)
 	struct buffer *payload = &part->request->payload;
 	int r;
 
-	if (part->length < COPY_BELOW)
+	if (part->length < COPY_BELOW || part->is_edge)
 		return buffer_copy(&entry->buffer, part->data, part->length);
 	r = buffer_share(payload);
 	if (r < 0)

@@ -45,6 +45,8 @@ struct part {
 	/* Of a flush: journal_mark(). */
 	uint64_t mark;
 
+	/* Of a block at the edge of its request; see edges.h. */
+	bool is_edge;
 	enum request_command command;
 	/* The flags that go on the wire. */
 	uint32_t flags;

@@ -13,6 +13,7 @@
 #include "common/list.h"
 #include "common/strings.h"
 #include "daemon/core/buffer.h"
+#include "daemon/core/edges.h"
 #include "daemon/core/failure.h"
 #include "daemon/core/loop.h"
 #include "daemon/core/timer.h"
@@ -111,6 +112,8 @@ struct request {
 	/* The first byte that is not handed out yet; of block status, that is
 	 * not answered yet. */
 	uint64_t next_offset;
+	/* Of a change that does not consist of whole blocks. */
+	struct edges edges;
 	/* Handed out and not answered, and to be sent again. */
 	struct list parts;
 	/* It keeps the target's owner alive. */

@@ -48,6 +48,19 @@ split_widen(const struct export_info *export, uint64_t *start, uint64_t *end)
 		*end = export->size;
 }
 
+void
+split_narrow(const struct export_info *export, uint64_t *start, uint64_t *end)
+{
+	uint64_t block = minimum_block(export);
+	uint64_t over = *start % block;
+
+	if (over > 0)
+		*start += block - over;
+	*end -= *end % block;
+	if (*end < *start)
+		*end = *start;
+}
+
 bool
 split_is_aligned(const struct export_info *export, uint64_t offset,
 		 uint64_t length)

@@ -31,6 +31,10 @@ uint64_t split_next(enum request_command command,
 void split_widen(const struct export_info *export, uint64_t *start,
 		 uint64_t *end);
 
+/* The largest range in [*START, *END) that is one; perhaps an empty one. */
+void split_narrow(const struct export_info *export, uint64_t *start,
+		  uint64_t *end);
+
 /* Are offset and length multiples of the minimum block? */
 bool split_is_aligned(const struct export_info *export, uint64_t offset,
 		      uint64_t length);

@@ -141,6 +141,7 @@ target_finish(struct request_target *target, struct request *request)
 	}
 	count_end(target, request);
 	settle_payload(request);
+	edges_done(target, request);
 	block_status_done(request);
 	if (request->client)
 		request->client->requests_in_flight--;

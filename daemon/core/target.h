@@ -63,6 +63,8 @@ struct request_target {
 	bool has_export;
 	struct export_info export;
 	bool is_read_only;
+	/* Nobody else writes there: parts of blocks can be changed. */
+	bool is_single_writer;
 	/* Parts of a lost connection are sent again; else they fail. */
 	bool retries_parts;
 	/* Requests of clients wait. */

@@ -278,6 +278,7 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	volume->target.metrics = &volume->metrics;
 	volume->target.retries_parts = true;
 	volume->target.is_read_only = settings->is_read_only;
+	volume->target.is_single_writer = settings->is_single_writer;
 	volume->target.in_flight_limit = settings->in_flight;
 	volume->target.request_timeout = or_default(settings->request_timeout,
 						    defaults->request_timeout);

@@ -46,6 +46,7 @@ struct fixture {
 #define USER        12345
 #define OTHER_USER  12346
 #define USERS_LIMIT 500
+#define USERS_BYTES (1024 * 1024)
 
 static struct client *
 add_client(struct daemon *daemon, uid_t uid)
@@ -62,7 +63,7 @@ add_client(struct daemon *daemon, uid_t uid)
 }
 
 static void
-set_up(struct fixture *f, unsigned users_limit)
+set_up_with(struct fixture *f, unsigned users_limit, uint64_t users_bytes)
 {
 	struct configuration *configuration = configuration_new();
 	struct volume_settings *settings = volume_settings_new("disk");
@@ -76,6 +77,7 @@ set_up(struct fixture *f, unsigned users_limit)
 	settings->connections_max = CONNECTIONS;
 	configuration_add_volume(configuration, settings);
 	configuration->daemon.max_requests_of_user = users_limit;
+	configuration->daemon.max_bytes_of_user = users_bytes;
 	configuration->daemon.max_sessions_of_user = 0;
 	configuration->daemon.max_clients_of_user = 2;
 	f->daemon = daemon_new(configuration);
@@ -88,6 +90,12 @@ set_up(struct fixture *f, unsigned users_limit)
 	f->requests = calloc(N_GREEDY, sizeof(*f->requests));
 	sem_init(&f->all_answered, 0, 0);
 	sem_init(&f->drained, 0, 0);
+}
+
+static void
+set_up(struct fixture *f, unsigned users_limit)
+{
+	set_up_with(f, users_limit, 1ull << 30);
 }
 
 static void
@@ -208,14 +216,15 @@ a_client_with_thousands_of_requests_delays_another_by_a_few(void **state)
 	tear_down(&f);
 }
 
-/* The failure that comes at once, or 0. */
+/* The failure that comes at once, which names KEY, or 0. */
 static int
-try_as(struct fixture *f, struct client *client)
+try_to_read(struct fixture *f, struct client *client, uint64_t length,
+	    const char *key)
 {
 	sem_t done;
 	struct request request = {
 		.command = REQUEST_READ,
-		.length = BLOCK,
+		.length = length,
 		.client = client,
 		.on_done = on_modest_done,
 		.user = &done,
@@ -227,8 +236,16 @@ try_as(struct fixture *f, struct client *client)
 	sem_wait(&done);
 	sem_destroy(&done);
 	errnum = request.failure.errnum;
+	if (errnum)
+		assert_non_null(strstr(failure_text(&request.failure), key));
 	request_done(&request);
 	return errnum;
+}
+
+static int
+try_as(struct fixture *f, struct client *client)
+{
+	return try_to_read(f, client, BLOCK, "MaxRequestsPerUser=");
 }
 
 static void
@@ -263,6 +280,29 @@ programs_of_one_user_share_that_user_s_limits(void **state)
 	tear_down(&f);
 }
 
+static void
+and_that_user_s_bytes(void **state)
+{
+	struct client *second;
+	struct fixture f;
+
+	(void)state;
+	set_up_with(&f, N_GREEDY, USERS_BYTES);
+	second = add_client(f.daemon, USER);
+	submit_greedy(&f);
+	assert_int_equal(try_to_read(&f, second, BLOCK, "MaxBytesPerUser="),
+			 EDQUOT);
+	assert_int_equal(try_as(&f, f.modest), 0);
+	sem_wait(&f.all_answered);
+	assert_in_range(f.n_failed, 1, N_GREEDY - USERS_BYTES / BLOCK);
+	/* One alone may be as large as it wants. */
+	assert_int_equal(try_to_read(&f, second, 4 * USERS_BYTES, ""), 0);
+	assert_int_equal(second->user->bytes, 0);
+	client_gone(second);
+	client_unref(second);
+	tear_down(&f);
+}
+
 int
 main(void)
 {
@@ -270,6 +310,7 @@ main(void)
 		cmocka_unit_test(
 			a_client_with_thousands_of_requests_delays_another_by_a_few),
 		cmocka_unit_test(programs_of_one_user_share_that_user_s_limits),
+		cmocka_unit_test(and_that_user_s_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

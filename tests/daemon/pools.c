@@ -13,6 +13,7 @@
 #include "tests/daemon/harness.h"
 #include "tests/support/nbd_server.h"
 #include "tests/support/pattern.h"
+#include "tests/support/process.h"
 #include "tests/support/server.h"
 #include "tests/support/unit.h"
 #include "tests/support/workdir.h"
@@ -94,6 +95,12 @@ static bool
 has_three(const Nbdclientd__V1__Volume *volume)
 {
 	return volume->connections_ready == 3;
+}
+
+static bool
+has_two(const Nbdclientd__V1__Volume *volume)
+{
+	return volume->connections_ready == 2;
 }
 
 static bool
@@ -321,7 +328,7 @@ unaligned_reads_work_and_unaligned_writes_are_refused(void **state)
 	set_up(&f,
 	       "nbdkit --foreground --filter=blocksize-policy memory 1M "
 	       "blocksize-minimum=4K blocksize-error-policy=error",
-	       "");
+	       "SingleWriter=no\n");
 	run(&f, WRITE, 1 * MIB, 64 * KIB);
 	expect_read(&f, 1, 1);
 	expect_read(&f, 4095, 2);
@@ -336,6 +343,65 @@ unaligned_reads_work_and_unaligned_writes_are_refused(void **state)
 			 NBDCLIENTD__V1__ERROR_REASON__ERROR_REASON_INVALID);
 	/* And nothing of it was written. */
 	expect_read(&f, 0, 4096);
+	tear_down(&f);
+}
+
+static void
+on_reply(struct channel_request *request, struct io_reply *reply,
+	 const struct client_error *error)
+{
+	unsigned *n_answered = request->user;
+
+	(void)reply;
+	if (error)
+		fail_msg("%s", error->message);
+	++*n_answered;
+}
+
+/* Of 40 requests a server that stands still has as many as it may have; the
+ * others wait here. */
+static void
+a_connection_has_so_many_in_flight_and_no_more(void **state)
+{
+	struct channel_request requests[40];
+	CLEANUP_CLIENT struct client *other = NULL;
+	struct client_error error;
+	struct channel *channel;
+	unsigned n_answered = 0;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "nbdkit --foreground memory 1M",
+	       "Connections=2\nInFlight=5\n");
+	daemon_await_volume(f.client, "disk", has_two);
+	other = daemon_connect(&f.daemon);
+	channel = channel_open(f.client, "disk", 30000, &error);
+	assert_non_null(channel);
+	process_stop(f.server.pid);
+	for (uint64_t i = 0; i < 40; i++) {
+		requests[i] = (struct channel_request){
+			.io.command = READ,
+			.io.offset = i * 4096,
+			.io.length = 4096,
+			.on_reply = on_reply,
+			.user = &n_answered,
+		};
+		channel_submit(channel, &requests[i]);
+	}
+	for (unsigned n = 0; n < 40;) {
+		Nbdclientd__V1__Volume *volume = daemon_volume(other, "disk");
+
+		n = volume->in_flight + volume->waiting;
+		assert_true(volume->in_flight <= 10);
+		if (n == 40)
+			assert_int_equal(volume->in_flight, 10);
+		codec_message_free(volume);
+		channel_wait(channel, 20);
+	}
+	process_signal(f.server.pid, SIGCONT);
+	while (n_answered < 40)
+		assert_true(channel_wait(channel, 30000) > 0);
+	channel_free(channel);
 	tear_down(&f);
 }
 
@@ -359,6 +425,8 @@ main(void)
 			large_requests_are_cut_to_what_the_server_takes),
 		cmocka_unit_test(
 			unaligned_reads_work_and_unaligned_writes_are_refused),
+		cmocka_unit_test(
+			a_connection_has_so_many_in_flight_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,27 @@ widening_goes_to_whole_blocks_but_not_past_the_end(void **state)
 }
 
 static void
+narrowing_may_leave_nothing(void **state)
+{
+	struct export_info export = { .block_minimum = 4096,
+				      .size = 10 * 4096 };
+	uint64_t start = 1, end = 8193;
+
+	(void)state;
+	split_narrow(&export, &start, &end);
+	assert_int_equal(start, 4096);
+	assert_int_equal(end, 8192);
+	start = 4097;
+	end = 12287;
+	split_narrow(&export, &start, &end);
+	assert_int_equal(start, end);
+	start = 4097;
+	end = 4099;
+	split_narrow(&export, &start, &end);
+	assert_int_equal(start, end);
+}
+
+static void
 without_a_minimum_everything_is_aligned(void **state)
 {
 	struct export_info export = { .size = 1000 };
@@ -121,6 +142,7 @@ main(void)
 		cmocka_unit_test(pieces_join_and_cover_the_range),
 		cmocka_unit_test(
 			widening_goes_to_whole_blocks_but_not_past_the_end),
+		cmocka_unit_test(narrowing_may_leave_nothing),
 		cmocka_unit_test(without_a_minimum_everything_is_aligned),
 	};
 
