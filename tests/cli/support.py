@@ -8,6 +8,7 @@ nobody waits for a file to appear. The socket goes with its server: after a
 kill, connecting is refused.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -21,6 +22,7 @@ import unittest
 
 NBDCTL = os.environ["NBDCTL"]
 NBD_CLIENTD = os.environ["NBD_CLIENTD"]
+NOBODY = 65534
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 TIMEOUT = 60
@@ -198,6 +200,26 @@ class Case(unittest.TestCase):
 
     def command(self, *arguments):
         return [NBDCTL] + self.options + list(arguments)
+
+    @contextlib.contextmanager
+    def as_nobody(self):
+        """Here nbdctl runs as somebody without rights. The daemon's folder and
+        socket are for everyone: what is refused, it refuses."""
+        os.chmod(self.directory, 0o755)
+        os.chmod(self.daemon.path, 0o777)
+        # So may the build be, but its folder need not: /root, for one.
+        shutil.copy(os.path.join(os.path.dirname(NBDCTL), "..", "client-lib",
+                                 "libnbd.so.0"), self.directory)
+        self.environment["LD_LIBRARY_PATH"] = self.directory
+        self.options = []
+        command = self.command
+        self.command = lambda *words: [
+            "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+            "--clear-groups", "--"] + command(*words)
+        try:
+            yield
+        finally:
+            self.command = command
 
     def nbdctl(self, *arguments, input=b"", code=OK):
         """Runs nbdctl and expects this exit code."""

@@ -4,7 +4,6 @@
 code of everything that can be wrong."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from support import CANCELLED, NBD, NO, NO_DAEMON, NOT_SUPPORTED, OK, PARTIAL, \
     PERMISSION, TIMED_OUT, UNKNOWN_VOLUME, UNREACHABLE, USAGE
 
 MIB = 1 << 20
-NOBODY = 65534
 
 
 class Daemon(support.Case):
@@ -274,20 +272,7 @@ class Mistakes(support.Case):
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become another")
     def test_permission(self):
-        # The daemon's folder and socket are for everyone here: what is
-        # refused the daemon itself refuses.
-        os.chmod(self.directory, 0o755)
-        os.chmod(self.daemon.path, 0o777)
-        # So may the build be, but its folder need not: /root, for one.
-        shutil.copy(os.path.join(os.path.dirname(support.NBDCTL), "..",
-                                 "client-lib", "libnbd.so.0"), self.directory)
-        self.environment["LD_LIBRARY_PATH"] = self.directory
-        nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
-                  "--clear-groups", "--"]
-        self.options = []
-        command = self.command
-        self.command = lambda *words: nobody + command(*words)
-        try:
+        with self.as_nobody():
             self.nbdctl("read", "disk0", "--length", "1")
             self.refused(PERMISSION, "info", self.server.uri)
             self.refused(PERMISSION, "read", self.server.uri)
@@ -295,8 +280,6 @@ class Mistakes(support.Case):
             self.refused(UNKNOWN_VOLUME, "volume", "show", "admins-only")
             os.chmod(self.daemon.path, 0o700)
             self.refused(PERMISSION, "ping")
-        finally:
-            self.command = command
 
     def test_daemon_killed_in_mid_copy(self):
         process = self.start_nbdctl("copy", "-", "disk0", "-o", "json",

@@ -17,8 +17,6 @@ from prometheus_client.parser import text_string_to_metric_families
 import support
 from support import CANCELLED, NO, OK, PERMISSION, UNKNOWN_VOLUME, USAGE
 
-NOBODY = 65534
-
 
 class Observed(support.Case):
     def setUp(self):
@@ -146,23 +144,17 @@ class Statistics(Observed):
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become another")
     def test_what_is_for_administrators(self):
-        os.chmod(self.directory, 0o755)
-        os.chmod(self.daemon.path, 0o777)
-        self.options = []
-        command = self.command
-        self.command = lambda *words: [
-            "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
-            "--clear-groups", "--"] + command(*words)
-        for words in (["metrics"], ["daemon", "events"],
-                      ["daemon", "log-level", "debug"], ["conn", "ls"],
-                      ["conn", "kill", "1"], ["client", "ls"],
-                      ["client", "kill", "1"]):
-            self.nbdctl(*words, code=PERMISSION)
-        # Volumes are for whoever may use them.
-        self.assertEqual(self.rows("volumes", "stats")[0]["writes"], 1)
-        top = self.nbdctl("top", "--once", "--interval", "50ms", "-o",
-                          "json").json()
-        self.assertEqual(list(top), ["volumes"])
+        with self.as_nobody():
+            for words in (["metrics"], ["daemon", "events"],
+                          ["daemon", "log-level", "debug"], ["conn", "ls"],
+                          ["conn", "kill", "1"], ["client", "ls"],
+                          ["client", "kill", "1"]):
+                self.nbdctl(*words, code=PERMISSION)
+            # Volumes are for whoever may use them.
+            self.assertEqual(self.rows("volumes", "stats")[0]["writes"], 1)
+            top = self.nbdctl("top", "--once", "--interval", "50ms", "-o",
+                              "json").json()
+            self.assertEqual(list(top), ["volumes"])
 
 
 class Top(Observed):
