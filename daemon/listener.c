@@ -21,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/strings.h"
 #include "daemon/core/log.h"
+#include "daemon/unit_job.h"
 
 /* Members may connect to a socket of our own making. */
 #define SOCKET_GROUP "nbd-clientd"
@@ -37,7 +38,7 @@ struct listener {
 	/* Our own socket, to be removed; else NULL. */
 	char *path;
 	/* systemd keeps it for the next one of us, with whoever connects
-	 * meanwhile. */
+	 * meanwhile; but not beyond a stop. */
 	bool is_stored;
 	listener_callback *on_accept;
 	void *user;
@@ -278,6 +279,9 @@ take_passed(struct listener *listener, const char *path, char **why)
 		return 0;
 	}
 	listener->fd = SD_LISTEN_FDS_START;
+	listener->is_stored = is_stored;
+	if (is_stored && string_replace(&listener->path, path) < 0)
+		return -ENOMEM;
 	n = make_non_blocking(listener->fd);
 	return n < 0 ? n : 1;
 }
@@ -357,7 +361,8 @@ listener_free(struct listener *listener)
 		return;
 	sd_event_source_disable_unref(listener->source);
 	sd_event_source_disable_unref(listener->pause);
-	if (listener->path && !listener->is_stored)
+	if (listener->path &&
+	    (!listener->is_stored || unit_is_being_stopped()))
 		unlink(listener->path);
 	if (listener->fd >= 0)
 		close(listener->fd);

@@ -49,17 +49,25 @@ connection_lose(struct connection *connection, const struct failure *failure)
 	connection->owner->on_lost(connection, failure);
 }
 
+/* A server that merely died takes TLS along, in which case GnuTLS says that it
+ * was not ended properly, or the kernel has a word for it. Once there is data
+ * TLS was agreed upon, and whatever happens then is something else. */
 static bool
-is_about_tls(const char *text)
+is_refusal_of_tls(const struct connection *connection, const char *text,
+		  int errnum)
 {
+	if (connection->phase == PHASE_DATA ||
+	    connection->phase == PHASE_CLOSING || errnum == ECONNRESET ||
+	    errnum == EPIPE || strstr(text, "properly terminated"))
+		return false;
 	return strstr(text, "TLS") || strstr(text, "gnutls");
 }
 
 /* Why the library gave up, as far as it tells. */
 static enum failure_reason
-guess_reason(const char *text, int errnum)
+guess_reason(const struct connection *connection, const char *text, int errnum)
 {
-	if (is_about_tls(text))
+	if (is_refusal_of_tls(connection, text, errnum))
 		return FAILURE_TLS;
 	if (errnum == EPERM)
 		return FAILURE_PERMISSION;
@@ -75,8 +83,8 @@ connection_lose_with_text(struct connection *connection, const char *attempt,
 	struct failure failure = { 0 };
 
 	failure_set(&failure, errnum ? errnum : ECONNRESET,
-		    guess_reason(text, errnum), "%s %s: %s", attempt,
-		    connection->endpoint->uri, text);
+		    guess_reason(connection, text, errnum), "%s %s: %s",
+		    attempt, connection->endpoint->uri, text);
 	failure_set_place(&failure, NULL, connection->endpoint->uri);
 	connection_lose(connection, &failure);
 	failure_done(&failure);

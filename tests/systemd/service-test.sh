@@ -72,17 +72,36 @@ add_people() {
 		machine_run useradd mallory
 }
 
-# Two NBD servers in the container, on TCP and on a unix socket of the group.
+# NBD servers in the container, on TCP, on a unix socket of the group, and with
+# TLS.
 start_servers() {
 	machine_run mkdir -m 0755 /run/store &&
 		machine_run systemd-run --quiet --unit=store-tcp \
 			nbdkit --foreground --ipaddr=127.0.0.1 --port=10809 memory 64M &&
-		machine_run systemd-run --quiet --unit=store-unix \
-			nbdkit --foreground --unix=/run/store/sock memory 16M &&
-		wait_for 10 "the servers listen" machine_run bash -c \
-			'test -S /run/store/sock && : </dev/tcp/127.0.0.1/10809' &&
+		wait_for 10 "the server listens" machine_run bash -c \
+			': </dev/tcp/127.0.0.1/10809' &&
+		start_unix_server && start_tls_server
+}
+
+start_unix_server() {
+	machine_run sh -c 'systemctl reset-failed store-unix 2>/dev/null || :'
+	machine_run systemd-run --quiet --unit=store-unix \
+		nbdkit --foreground --unix=/run/store/sock memory 16M &&
+		wait_for 10 "the server listens" \
+			machine_run test -S /run/store/sock &&
 		machine_run chgrp nbd-clientd /run/store/sock &&
 		machine_run chmod 0660 /run/store/sock
+}
+
+# It wants to see a key that only root can read.
+start_tls_server() {
+	machine_run sh -ec 'umask 077
+		echo alice:00112233445566778899aabbccddeeff >/run/store/psk'
+	machine_run systemd-run --quiet --unit=store-tls nbdkit --foreground \
+		--ipaddr=127.0.0.1 --port=10810 --tls=require \
+		--tls-psk=/run/store/psk memory 16M
+	wait_for 10 "the server listens" \
+		machine_run bash -c ': </dev/tcp/127.0.0.1/10810'
 }
 
 volume() {
@@ -161,6 +180,49 @@ start_alone() {
 		property_is alone.service NFileDescriptorStore '^1$'
 }
 
+# No socket is left behind where nobody listens.
+stop_alone() {
+	machine_run systemctl stop alone.service &&
+		machine_run test ! -e /run/alone.sock
+}
+
+# The key is root's; systemd hands it to the service, and to nobody else.
+use_credentials() {
+	local overrides=$machine_root/etc/systemd/system/nbd-clientd.service.d
+	mkdir -p "$overrides" &&
+		printf '[Service]\nLoadCredential=keys:/run/store/psk\n' \
+			>"$overrides/credentials.conf" &&
+		machine_run systemctl daemon-reload &&
+		volume secret 'Uri=nbds://alice@127.0.0.1:10810/
+TlsPskFile=%d/keys' &&
+		machine_run systemctl restart nbd-clientd.service &&
+		as_alice nbdctl volume wait secret &&
+		! as_alice cat /run/credentials/nbd-clientd.service/keys
+}
+
+# Every request is slow that takes longer than no time at all.
+slow_request_is_found() {
+	volume slow 'Uri=nbd://127.0.0.1/
+SlowRequest=1us' &&
+		machine_run systemctl reload nbd-clientd &&
+		wait_for 10 "the volume is there" \
+			as_alice nbdctl volume wait slow &&
+		round_trip slow &&
+		machine_run journalctl -u nbd-clientd -o json NBD_VOLUME=slow |
+		grep -E '"NBD_REQUEST":"[1-9]'
+}
+
+# The server is killed, and comes back.
+loss_is_found() {
+	machine_run systemctl kill --signal=KILL store-unix.service &&
+		wait_for 10 "the loss is in the journal" \
+			journal_has a91e64b75d2c4f0c8b3e7f12d0c5a946 \
+			NBD_VOLUME='^unix$' NBD_ENDPOINT='/run/store/sock' \
+			NBD_CONNECTION='^[1-9][0-9]*$' PRIORITY='^4$' &&
+		machine_run rm -f /run/store/sock && start_unix_server &&
+		round_trip unix
+}
+
 # copy_goes_on_through_restarts SERVICE [OPTION]: Alice copies and verifies,
 # slowly, while the service is restarted twice.
 copy_goes_on_through_restarts() {
@@ -200,15 +262,7 @@ sys.exit(not any(all(re.search(pattern, str(entry.get(name, "")))
 # A server that wants TLS, and keys in a pipe that nobody writes to: whoever
 # opens it waits for ever, and that is an I/O thread.
 add_a_trap() {
-	machine_run sh -ec '
-		echo alice:00112233445566778899aabbccddeeff >/run/store/psk
-		mkfifo /etc/nbd-clientd/keys
-		chmod 0644 /etc/nbd-clientd/keys'
-	machine_run systemd-run --quiet --unit=store-tls nbdkit --foreground \
-		--ipaddr=127.0.0.1 --port=10810 --tls=require \
-		--tls-psk=/run/store/psk memory 1M
-	wait_for 10 "the server listens" \
-		machine_run bash -c ': </dev/tcp/127.0.0.1/10810' &&
+	machine_run mkfifo -m 0644 /etc/nbd-clientd/keys &&
 		volume trap 'Uri=nbds://alice@127.0.0.1:10810/
 Connections=1
 TlsPskFile=/etc/nbd-clientd/keys'
@@ -277,7 +331,7 @@ check "a verified copy goes on while the service is restarted" \
 check "systemd stores the socket of a daemon that made its own" start_alone
 check "and a verified copy goes on while that is restarted" \
 	copy_goes_on_through_restarts alone.service --address=/run/alone.sock
-machine_run systemctl stop --quiet alone.service
+check "after a stop no socket of it is left" stop_alone
 check "a connection in the journal has an id, and fields to search for" \
 	journal_has 5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
 	NBD_ENDPOINT='^nbd://127.0.0.1/$' NBD_CONNECTION='^[1-9][0-9]*$' \
@@ -299,6 +353,13 @@ check "its messages say which volume they are about" \
 	machine_run sh -c 'journalctl -o cat NBD_VOLUME=tcp | grep connected'
 check "it complains of nothing" \
 	machine_run sh -c '! journalctl -p warning -o cat -u nbd-clientd | grep .'
+
+check "a request that is slow is in the journal, with its number" \
+	slow_request_is_found
+check "so is the loss of a connection, and then it serves on" loss_is_found
+check "a key comes by LoadCredential=, and nobody else can read it" \
+	use_credentials
+check "and a volume with TLS uses it" round_trip secret
 
 check "it restarts with another watchdog" be_impatient
 check "it feeds the watchdog" wait_for 10 "it has" watchdog_was_fed
