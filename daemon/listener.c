@@ -361,8 +361,7 @@ listener_free(struct listener *listener)
 		return;
 	sd_event_source_disable_unref(listener->source);
 	sd_event_source_disable_unref(listener->pause);
-	if (listener->path &&
-	    (!listener->is_stored || unit_is_being_stopped()))
+	if (listener->path && (!listener->is_stored || unit_is_being_stopped()))
 		unlink(listener->path);
 	if (listener->fd >= 0)
 		close(listener->fd);

@@ -44,11 +44,10 @@ ask(struct question *question)
 	if (r >= 0)
 		r = sd_bus_set_method_call_timeout(question->bus, PATIENCE_US);
 	if (r >= 0)
-		r = sd_bus_call_method(question->bus, MANAGER,
-				       "/org/freedesktop/systemd1",
-				       MANAGER ".Manager", "GetUnitByPID", NULL,
-				       &question->unit, "u",
-				       (uint32_t)getpid());
+		r = sd_bus_call_method(
+			question->bus, MANAGER, "/org/freedesktop/systemd1",
+			MANAGER ".Manager", "GetUnitByPID", NULL,
+			&question->unit, "u", (uint32_t)getpid());
 	if (r >= 0)
 		r = sd_bus_message_read(question->unit, "o", &unit);
 	if (r >= 0)
