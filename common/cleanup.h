@@ -48,10 +48,10 @@ cleanup_lock(pthread_mutex_t *lock)
 /* Holds LOCK, a pthread_mutex_t *, until the enclosing scope ends. */
 #define CLEANUP_PASTE_(a, b) a##b
 #define CLEANUP_PASTE(a, b)  CLEANUP_PASTE_(a, b)
-#define SCOPED_LOCK(lock)                            \
-	CLEANUP(cleanup_unlock)                      \
-	pthread_mutex_t *CLEANUP_PASTE(scoped_lock_, \
-				       __LINE__) = cleanup_lock(lock)
+#define SCOPED_LOCK(lock)                                       \
+	CLEANUP(cleanup_unlock)                                 \
+	__attribute__((unused)) pthread_mutex_t *CLEANUP_PASTE( \
+		scoped_lock_, __LINE__) = cleanup_lock(lock)
 
 /* The value of POINTER, which afterwards is NULL: the caller owns it now. */
 #define TAKE_PTR(pointer)                                     \

@@ -230,7 +230,7 @@ is_detail(const Google__Protobuf__Any *any)
 	const char *slash = strrchr(any->type_url, '/');
 
 	return slash && strcmp(slash + 1,
-			       DETAIL_TYPE_URL + strlen(TYPE_URL_PREFIX)) == 0;
+			       &DETAIL_TYPE_URL[strlen(TYPE_URL_PREFIX)]) == 0;
 }
 
 Nbdclientd__V1__ErrorDetail *

@@ -117,13 +117,14 @@ target_of(struct target *target, const struct connect *connect)
 }
 
 /* A parser of URIs takes only digits for a port, and not all numbers that a
- * vsock may have. */
+ * vsock may have; zero stands for none, and zeroes in front are lost. */
 static bool
 is_port_of_uri(const char *port)
 {
 	size_t length = strlen(port);
 
-	return length <= 5 && strspn(port, "0123456789") == length;
+	return port[0] != '0' && length <= 5 &&
+	       strspn(port, "0123456789") == length;
 }
 
 static void
