@@ -3,7 +3,7 @@
  * Random reads or writes at a given size and depth, through the public API
  * only, so that one binary measures any libnbd:
  *
- *   bench-client URI read|write SIZE DEPTH SECONDS
+ *   bench-client URI read|write SIZE DEPTH SECONDS|OPERATIONSx
  *
  * prints: operations per second, MB/s, microseconds of processor time per
  * operation, and the median and the 99th percentile of the latency in
@@ -43,6 +43,8 @@ struct bench {
 	uint64_t n_blocks;
 	uint64_t random;
 	uint64_t n_done;
+	uint64_t ends_at;    /* of the clock */
+	uint64_t ends_after; /* operations */
 	struct slot slots[MAX_DEPTH];
 	struct slot *idle;
 	uint64_t latencies[N_BUCKETS];
@@ -138,12 +140,27 @@ issue_idle(struct bench *bench)
 	}
 }
 
+/* How long to go on: "0.5" is half a second, "1000x" a thousand operations. */
 static void
-run(struct bench *bench, double seconds)
+set_end(struct bench *bench, const char *text)
 {
-	uint64_t end = nanoseconds(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9);
+	char *unit;
+	double value = strtod(text, &unit);
 
-	while (nanoseconds(CLOCK_MONOTONIC) < end) {
+	bench->ends_at = UINT64_MAX;
+	bench->ends_after = UINT64_MAX;
+	if (!strcmp(unit, "x"))
+		bench->ends_after = (uint64_t)value;
+	else
+		bench->ends_at = nanoseconds(CLOCK_MONOTONIC) +
+				 (uint64_t)(value * 1e9);
+}
+
+static void
+run(struct bench *bench)
+{
+	while (bench->n_done < bench->ends_after &&
+	       nanoseconds(CLOCK_MONOTONIC) < bench->ends_at) {
 		issue_idle(bench);
 		if (nbd_poll(bench->h, -1) < 0)
 			give_up("poll");
@@ -208,7 +225,7 @@ main(int argc, char **argv)
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: bench-client URI read|write SIZE DEPTH "
-				"SECONDS\n");
+				"SECONDS|OPERATIONSx\n");
 		return EXIT_FAILURE;
 	}
 	bench.is_write = !strcmp(argv[2], "write");
@@ -221,9 +238,10 @@ main(int argc, char **argv)
 	if (!bench.h || nbd_connect_uri(bench.h, argv[1]) < 0)
 		give_up("connect");
 	prepare(&bench);
+	set_end(&bench, argv[5]);
 	cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
 	wall = nanoseconds(CLOCK_MONOTONIC);
-	run(&bench, strtod(argv[5], NULL));
+	run(&bench);
 	wall = nanoseconds(CLOCK_MONOTONIC) - wall;
 	cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	report(&bench, wall, cpu);
