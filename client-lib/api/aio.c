@@ -157,7 +157,7 @@ nbd_aio_is_dead(struct nbd_handle *h)
 static const char *
 state_text(const struct nbd_handle *h)
 {
-#define STATE_TEXT(state, group, wants, run, description) \
+#define STATE_TEXT(state, public, wants, run, description) \
 	[STATE_##state] = #state ": " description,
 	static const char *const texts[] = { STATES(STATE_TEXT) };
 #undef STATE_TEXT

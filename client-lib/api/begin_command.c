@@ -6,22 +6,10 @@
  */
 #include "client-lib/api/begin_command.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "client-lib/engine/command.h"
 #include "client-lib/wire/protocol.h"
-
-/* What is in *CLOSURE, or an empty closure for a NULL pointer. */
-#define CLOSURE_AT(closure) \
-	((closure) ? *(closure) : (__typeof__(*(closure))){ .callback = NULL })
-
-/* The engine has the closure now; whoever owned it does not any more. */
-#define GIVE_CLOSURE(closure)                           \
-	do {                                            \
-		if (closure)                            \
-			(void)TAKE_CLOSURE(*(closure)); \
-	} while (0)
 
 bool
 api_command_flags_are_valid(const struct nbd_handle *h, uint32_t flags,
@@ -37,31 +25,16 @@ api_command_flags_are_valid(const struct nbd_handle *h, uint32_t flags,
 /* A request for RANGE with the flags that the calling function ACCEPTS. */
 static struct command_request
 request_for(uint16_t type, struct range range, uint32_t accepts,
-	    const nbd_completion_callback *completion)
+	    nbd_completion_callback *completion)
 {
-	struct command_request request = {
+	return (struct command_request){
 		.type = type,
 		.flags = range.flags,
 		.accepts = accepts,
 		.offset = range.offset,
 		.count = range.count,
+		.completion = completion,
 	};
-
-	if (completion)
-		request.completion = *completion;
-	return request;
-}
-
-/* Queues a request that has no closure but the completion. */
-static int64_t
-begin_plain(const struct api_call *call, const struct command_request *request,
-	    nbd_completion_callback *completion)
-{
-	int64_t cookie = command_submit(call->h, request);
-
-	if (cookie > 0)
-		GIVE_CLOSURE(completion);
-	return cookie;
 }
 
 int64_t
@@ -72,7 +45,6 @@ begin_read(const struct api_call *call, void *buf, struct range range,
 	struct command_request request = request_for(
 		NBD_CMD_READ, range, chunk ? LIBNBD_CMD_FLAG_DF : 0,
 		completion);
-	int64_t cookie;
 
 	/* Before any check, so that no failure leaves stale data behind. */
 	if (h->config.pread_initialize && buf)
@@ -84,13 +56,8 @@ begin_read(const struct api_call *call, void *buf, struct range range,
 		return -1;
 
 	request.buffer = buf;
-	request.chunk = CLOSURE_AT(chunk);
-	cookie = command_submit(h, &request);
-	if (cookie > 0) {
-		GIVE_CLOSURE(chunk);
-		GIVE_CLOSURE(completion);
-	}
-	return cookie;
+	request.chunk = chunk;
+	return command_submit(h, &request);
 }
 
 int64_t
@@ -104,7 +71,7 @@ begin_write(const struct api_call *call, const void *buf, struct range range,
 	if (!api_permit(call, CONNECTED) || !API_GIVEN(buf))
 		return -1;
 	request.payload = buf;
-	return begin_plain(call, &request, completion);
+	return command_submit(call->h, &request);
 }
 
 int64_t
@@ -117,7 +84,7 @@ begin_flush(const struct api_call *call, uint32_t flags,
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
-	return begin_plain(call, &request, completion);
+	return command_submit(call->h, &request);
 }
 
 int64_t
@@ -129,7 +96,7 @@ begin_trim(const struct api_call *call, struct range range,
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
-	return begin_plain(call, &request, completion);
+	return command_submit(call->h, &request);
 }
 
 int64_t
@@ -141,7 +108,7 @@ begin_cache(const struct api_call *call, struct range range,
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
-	return begin_plain(call, &request, completion);
+	return command_submit(call->h, &request);
 }
 
 int64_t
@@ -156,7 +123,7 @@ begin_zero(const struct api_call *call, struct range range,
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
-	return begin_plain(call, &request, completion);
+	return command_submit(call->h, &request);
 }
 
 int64_t
@@ -167,40 +134,25 @@ begin_block_status(const struct api_call *call, struct range range,
 	struct command_request request = request_for(
 		NBD_CMD_BLOCK_STATUS, range, LIBNBD_CMD_FLAG_REQ_ONE,
 		completion);
-	int64_t cookie;
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
 	if (!api_is_given(CLOSURE_IS_NULL(*extent) ? NULL : extent, "extent"))
 		return -1;
-
-	request.extent = *extent;
-	cookie = command_submit(call->h, &request);
-	if (cookie > 0) {
-		GIVE_CLOSURE(extent);
-		GIVE_CLOSURE(completion);
-	}
-	return cookie;
+	request.extent = extent;
+	return command_submit(call->h, &request);
 }
 
 /* What both 64-bit forms share. */
 static int64_t
-begin_status_64(const struct api_call *call, struct command_request request,
-		nbd_extent64_callback *extent64,
-		nbd_completion_callback *completion)
+begin_status_64(const struct api_call *call, struct command_request *request,
+		nbd_extent64_callback *extent64)
 {
-	int64_t cookie;
-
 	if (!api_is_given(CLOSURE_IS_NULL(*extent64) ? NULL : extent64,
 			  "extent64"))
 		return -1;
-	request.extent64 = *extent64;
-	cookie = command_submit(call->h, &request);
-	if (cookie > 0) {
-		GIVE_CLOSURE(extent64);
-		GIVE_CLOSURE(completion);
-	}
-	return cookie;
+	request->extent64 = extent64;
+	return command_submit(call->h, request);
 }
 
 int64_t
@@ -214,7 +166,7 @@ begin_block_status_64(const struct api_call *call, struct range range,
 
 	if (!api_permit(call, CONNECTED))
 		return -1;
-	return begin_status_64(call, request, extent64, completion);
+	return begin_status_64(call, &request, extent64);
 }
 
 int64_t
@@ -230,5 +182,5 @@ begin_block_status_filter(const struct api_call *call, struct range range,
 	if (!api_permit(call, CONNECTED) || !API_GIVEN(contexts))
 		return -1;
 	request.contexts = contexts;
-	return begin_status_64(call, request, extent64, completion);
+	return begin_status_64(call, &request, extent64);
 }

@@ -6,15 +6,12 @@
  */
 #include "client-lib/api/guard.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <libnbd.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-lib/api/patience.h"
 #include "common/strings.h"
 
 /* The layout of h->published. */
@@ -22,12 +19,6 @@ enum {
 	PUBLISHED_STATE_BITS = 8,
 	PUBLISHED_STATE_MASK = (1 << PUBLISHED_STATE_BITS) - 1,
 };
-
-void
-api_check_handle(const struct nbd_handle *h)
-{
-	assert(h && h->magic == HANDLE_MAGIC);
-}
 
 void
 api_publish(struct nbd_handle *h)
@@ -57,19 +48,6 @@ api_published_direction(struct nbd_handle *h)
 	       PUBLISHED_STATE_BITS;
 }
 
-struct api_call
-api_begin(struct nbd_handle *h, const char *function)
-{
-	struct api_call call = { .h = h };
-
-	api_check_handle(h);
-	call.outer_context = error_context();
-	error_set_context(function);
-	pthread_mutex_lock(&h->lock);
-	patience_begin(h);
-	return call;
-}
-
 void
 api_trace_enter(struct api_call *call, const char *format, ...)
 {
@@ -86,7 +64,7 @@ api_trace_enter(struct api_call *call, const char *format, ...)
 	trace_done(&call->trace);
 }
 
-static void
+COLD static void
 trace_failure(struct nbd_handle *h)
 {
 	struct trace trace = { 0 };
@@ -97,7 +75,7 @@ trace_failure(struct nbd_handle *h)
 }
 
 void
-api_has_returned(struct api_call *call, int64_t result)
+api_trace_return(struct api_call *call, int64_t result)
 {
 	call->has_returned = result != -1;
 	if (call->has_returned)
@@ -136,48 +114,31 @@ api_end(struct api_call *call)
 {
 	struct nbd_handle *h = call->h;
 
-	if (!call->has_returned && h->debug.is_enabled)
+	if (__builtin_expect(h->debug.is_enabled, 0) && !call->has_returned)
 		trace_failure(h);
 	api_publish(h);
-	pthread_mutex_unlock(&h->lock);
+	lock_release(&h->lock);
 	error_set_context(call->outer_context);
-}
-
-static unsigned
-permitted_bit(enum public_state state)
-{
-	switch (state) {
-	case PUBLIC_CREATED:
-		return CREATED;
-	case PUBLIC_CONNECTING:
-		return CONNECTING;
-	case PUBLIC_NEGOTIATING:
-		return NEGOTIATING;
-	case PUBLIC_READY:
-	case PUBLIC_PROCESSING:
-		return CONNECTED;
-	case PUBLIC_CLOSED:
-		return CLOSED;
-	case PUBLIC_DEAD:
-		return DEAD;
-	}
-	return 0;
 }
 
 static char *
 describe_states(unsigned states)
 {
+	/* READY stands for PROCESSING, too. */
 	static const char *const names[] = {
-		"newly created", "connecting",
-		"negotiating",   "connected with the server",
-		"shut down",     "dead",
+		[PUBLIC_CREATED] = "newly created",
+		[PUBLIC_CONNECTING] = "connecting",
+		[PUBLIC_NEGOTIATING] = "negotiating",
+		[PUBLIC_READY] = "connected with the server",
+		[PUBLIC_CLOSED] = "shut down",
+		[PUBLIC_DEAD] = "dead",
 	};
 	CLEANUP(string_builder_done)
 	struct string_builder builder = STRING_BUILDER_INIT;
 	const char *separator = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!(states & (1U << i)))
+		if (!names[i] || !(states & (1U << i)))
 			continue;
 		string_builder_append(&builder, separator);
 		string_builder_append(&builder, names[i]);
@@ -187,25 +148,19 @@ describe_states(unsigned states)
 }
 
 bool
-api_permit(const struct api_call *call, unsigned states)
+api_refuse_state(struct nbd_handle *h, unsigned states)
 {
-	enum public_state state = engine_public_state(call->h);
-	CLEANUP_FREE char *wanted = NULL;
+	CLEANUP_FREE char *wanted = describe_states(states);
 
-	if (permitted_bit(state) & states)
-		return true;
-	wanted = describe_states(states);
-	fail(state == PUBLIC_CREATED ? ENOTCONN : EINVAL,
-	     "invalid state: %s: the handle must be %s",
-	     engine_state_name(call->h), wanted ? wanted : "in another state");
+	fail(engine_public_state(h) == PUBLIC_CREATED ? ENOTCONN : EINVAL,
+	     "invalid state: %s: the handle must be %s", engine_state_name(h),
+	     wanted ? wanted : "in another state");
 	return false;
 }
 
 bool
-api_is_given(const void *argument, const char *name)
+api_refuse_null(const char *name)
 {
-	if (argument)
-		return true;
 	fail(EFAULT, "%s cannot be NULL", name);
 	return false;
 }

@@ -21,34 +21,38 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client-lib/api/patience.h"
 #include "client-lib/api/trace.h"
 #include "client-lib/base/closure.h"
 #include "client-lib/base/error.h"
 #include "client-lib/engine/handle.h"
 #include "client-lib/engine/states.h"
 #include "common/cleanup.h"
+#include "common/hints.h"
 
 enum {
 	HANDLE_MAGIC = 0x4e424468, /* "NBDh" */
 };
 
-/* The states a function is permitted in. */
+/* The states a function is permitted in: a bit for each public state, but the
+ * two of a connection are one to the caller. */
 enum permitted {
-	CREATED = 1 << 0,
-	CONNECTING = 1 << 1,
-	NEGOTIATING = 1 << 2,
-	CONNECTED = 1 << 3,
-	CLOSED = 1 << 4,
-	DEAD = 1 << 5,
+	CREATED = 1 << PUBLIC_CREATED,
+	CONNECTING = 1 << PUBLIC_CONNECTING,
+	NEGOTIATING = 1 << PUBLIC_NEGOTIATING,
+	CONNECTED = 1 << PUBLIC_READY | 1 << PUBLIC_PROCESSING,
+	CLOSED = 1 << PUBLIC_CLOSED,
+	DEAD = 1 << PUBLIC_DEAD,
 };
 
 struct api_call {
 	struct nbd_handle *h;
 	const char *outer_context; /* of the call whose callback we are in */
-	bool has_returned;
+	bool has_returned;         /* known while debugging */
 	struct trace trace;
 };
 
@@ -60,8 +64,17 @@ struct api_call {
 /* For functions that take no lock: only a sane handle is asked for. */
 #define API_CALL_UNLOCKED(handle) api_check_handle(handle)
 
+/* Record what they refuse: false. */
+COLD bool api_refuse_state(struct nbd_handle *h, unsigned states);
+COLD bool api_refuse_null(const char *name);
+
 /* Is the handle in one of STATES? If not, the error is recorded. */
-bool api_permit(const struct api_call *call, unsigned states);
+static inline bool
+api_permit(const struct api_call *call, unsigned states)
+{
+	return 1U << engine_public_state(call->h) & states ||
+	       api_refuse_state(call->h, states);
+}
 
 /* RESULT, traced: "return api_return(&call, 0);". -1 counts as a failure
  * whose error is recorded. */
@@ -81,7 +94,11 @@ const char *api_return_text(struct api_call *call, const char *text);
 char *api_return_copy(struct api_call *call, const char *text);
 
 /* Is ARGUMENT something? If not, EFAULT is recorded; NAME is its name. */
-bool api_is_given(const void *argument, const char *name);
+static inline bool
+api_is_given(const void *argument, const char *name)
+{
+	return argument || api_refuse_null(name);
+}
 #define API_GIVEN(argument) api_is_given((argument), #argument)
 #define API_GIVEN_CLOSURE(closure) \
 	api_is_given(CLOSURE_IS_NULL(closure) ? NULL : &(closure), #closure)
@@ -93,7 +110,11 @@ bool api_flags_are_valid(uint32_t flags, uint32_t mask, const char *name);
 bool api_enum_is_valid(int value, int n, const char *name);
 
 /* A handle that is none is a mistake no errno can mend: aborts. */
-void api_check_handle(const struct nbd_handle *h);
+static inline void
+api_check_handle(const struct nbd_handle *h)
+{
+	assert(h && h->magic == HANDLE_MAGIC);
+}
 
 /* What lock-free readers see: h->published, taken apart. */
 enum public_state api_published_state(struct nbd_handle *h);
@@ -103,8 +124,27 @@ unsigned api_published_direction(struct nbd_handle *h);
 void api_publish(struct nbd_handle *h);
 
 /* For the macros above. */
-struct api_call api_begin(struct nbd_handle *h, const char *function);
 void api_end(struct api_call *call);
-void api_trace_enter(struct api_call *call, const char *format, ...)
+COLD void api_trace_return(struct api_call *call, int64_t result);
+COLD void api_trace_enter(struct api_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void api_has_returned(struct api_call *call, int64_t result);
+
+static inline struct api_call
+api_begin(struct nbd_handle *h, const char *function)
+{
+	api_check_handle(h);
+	lock_take(&h->lock);
+	if (__builtin_expect(h->patience.is_limited, 0))
+		patience_begin(h);
+	return (struct api_call){
+		.h = h,
+		.outer_context = error_enter_context(function),
+	};
+}
+
+static inline void
+api_has_returned(struct api_call *call, int64_t result)
+{
+	if (__builtin_expect(call->h->debug.is_enabled, 0))
+		api_trace_return(call, result);
+}

@@ -28,8 +28,7 @@ now(void)
 void
 patience_begin(struct nbd_handle *h)
 {
-	if (h->patience.connect_timeout || h->patience.call_timeout)
-		h->patience.call_begun = now();
+	h->patience.call_begun = now();
 }
 
 static int
@@ -108,7 +107,7 @@ patience_done(struct nbd_handle *h)
 }
 
 static int
-set_timeout(int *timeout, int milliseconds)
+set_timeout(struct nbd_handle *h, int *timeout, int milliseconds)
 {
 	if (milliseconds < 0)
 		return fail(EINVAL,
@@ -116,6 +115,8 @@ set_timeout(int *timeout, int milliseconds)
 			    "0 means none",
 			    milliseconds);
 	*timeout = milliseconds;
+	h->patience.is_limited = h->patience.connect_timeout ||
+				 h->patience.call_timeout;
 	return 0;
 }
 
@@ -124,8 +125,8 @@ nbd_ext_set_connect_timeout(struct nbd_handle *h, int milliseconds)
 {
 	API_CALL(call, h, "milliseconds=%d", milliseconds);
 
-	return api_return(
-		&call, set_timeout(&h->patience.connect_timeout, milliseconds));
+	return api_return(&call, set_timeout(h, &h->patience.connect_timeout,
+					     milliseconds));
 }
 
 int
@@ -141,8 +142,8 @@ nbd_ext_set_call_timeout(struct nbd_handle *h, int milliseconds)
 {
 	API_CALL(call, h, "milliseconds=%d", milliseconds);
 
-	return api_return(&call,
-			  set_timeout(&h->patience.call_timeout, milliseconds));
+	return api_return(
+		&call, set_timeout(h, &h->patience.call_timeout, milliseconds));
 }
 
 int

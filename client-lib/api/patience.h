@@ -16,7 +16,7 @@ enum limit {
 	LIMIT_CALL,
 };
 
-/* A call begins: its time runs from now. */
+/* A call begins: its time runs from now. Only if is_limited. */
 void patience_begin(struct nbd_handle *h);
 
 /* The milliseconds that are left, rounded up; -1 for ever, 0 none. */

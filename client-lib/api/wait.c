@@ -71,9 +71,9 @@ poll_all(const struct nbd_handle *h, struct pollfd fds[N_POLL], int timeout,
 	return n;
 }
 
-/* wait_once() with a LIMIT instead of TIMEOUT, or none. */
+/* wait_for_event() when nothing is at hand. */
 static int
-wait_for_event(struct nbd_handle *h, int fd, int timeout, enum limit limit)
+wait_for_server(struct nbd_handle *h, int fd, int timeout, enum limit limit)
 {
 	struct pollfd fds[N_POLL] = {
 		[POLL_CONNECTION] = { .fd = -1 },
@@ -85,8 +85,6 @@ wait_for_event(struct nbd_handle *h, int fd, int timeout, enum limit limit)
 	unsigned direction;
 	int n;
 
-	if (engine_has_more(h))
-		return engine_notify_read_one(h) < 0 ? -1 : 1;
 	if (engine_flush(h) < 0)
 		return -1;
 	direction = engine_direction(h);
@@ -119,6 +117,15 @@ wait_for_event(struct nbd_handle *h, int fd, int timeout, enum limit limit)
 	    notify(h, direction, connection->revents) < 0)
 		return -1;
 	return 1;
+}
+
+/* wait_once() with a LIMIT instead of TIMEOUT, or none. */
+static int
+wait_for_event(struct nbd_handle *h, int fd, int timeout, enum limit limit)
+{
+	if (engine_has_more(h))
+		return engine_notify_read_one(h) < 0 ? -1 : 1;
+	return wait_for_server(h, fd, timeout, limit);
 }
 
 int

@@ -8,6 +8,8 @@
 #include <libnbd.h>
 #include <stdbool.h>
 
+#include "common/hints.h"
+
 struct debug_sink {
 	bool is_enabled;
 	nbd_debug_callback callback; /* owned */
@@ -24,7 +26,7 @@ struct debug_sink {
 			debug_write((sink), __VA_ARGS__);    \
 	} while (0)
 
-void debug_write(struct debug_sink *sink, const char *format, ...)
+COLD void debug_write(struct debug_sink *sink, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Replaces, and frees, the callback; takes over CALLBACK. */

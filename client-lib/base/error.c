@@ -24,6 +24,12 @@ struct last_error {
 	bool is_registered; /* for the end of the thread */
 };
 
+/* Every public call looks here. The library is never unloaded and needs few
+ * bytes of what the loader keeps for such variables, so that they can be found
+ * without a call, also when the library is loaded late. */
+#ifdef __GLIBC__
+__attribute__((tls_model("initial-exec")))
+#endif
 static _Thread_local struct last_error last_error;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -114,6 +120,15 @@ void
 error_set_context(const char *name)
 {
 	last_error.context = name;
+}
+
+const char *
+error_enter_context(const char *name)
+{
+	const char *outer = last_error.context;
+
+	last_error.context = name;
+	return outer;
 }
 
 const char *

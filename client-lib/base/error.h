@@ -5,21 +5,26 @@
  */
 #pragma once
 
+#include "common/hints.h"
+
 /*
  * Records an error for this thread as "<context>: <message>", and, if ERRNUM
  * is not 0, ": <text of ERRNUM>". Returns -1, so that callers say
  * "return fail(...)". ERRNUM 0 is an error that has no errno. Leaves errno
  * as it is.
  */
-int fail(int errnum, const char *format, ...)
+COLD int fail(int errnum, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The same for functions that return a pointer: returns NULL. */
-void *fail_null(int errnum, const char *format, ...)
+COLD void *fail_null(int errnum, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Names the public function this thread is in; NAME lives for ever. */
 void error_set_context(const char *name);
+
+/* The same; returns what is to be set when the function ends. */
+const char *error_enter_context(const char *name);
 
 /* The public function this thread is or was last in, or "unknown". */
 const char *error_context(void);

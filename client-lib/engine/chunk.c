@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <libnbd.h>
 
+#include "client-lib/base/closure.h"
 #include "client-lib/base/error.h"
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
@@ -301,7 +302,7 @@ chunk_end(struct nbd_handle *h)
 	receive->state = RECEIVE_HEADER;
 	if (!command)
 		return STEP_AGAIN;
-	if (was == RECEIVE_DATA)
+	if (was == RECEIVE_DATA && !CLOSURE_IS_NULL(command->chunk))
 		chunk_report_content(command, receive, LIBNBD_READ_DATA);
 	if (was == RECEIVE_EXTENTS) {
 		const struct meta_context *context = export_info_context_by_id(

@@ -20,13 +20,13 @@
 static void
 take_callback(struct command *command, const struct command_request *request)
 {
-	if (command->type == NBD_CMD_READ) {
-		command->chunk = request->chunk;
-	} else if (!CLOSURE_IS_NULL(request->extent64)) {
+	if (request->chunk) {
+		command->chunk = TAKE_CLOSURE(*request->chunk);
+	} else if (request->extent64) {
 		command->has_extent64 = true;
-		command->extent64 = request->extent64;
-	} else {
-		command->extent = request->extent;
+		command->extent64 = TAKE_CLOSURE(*request->extent64);
+	} else if (request->extent) {
+		command->extent = TAKE_CLOSURE(*request->extent);
 	}
 }
 
@@ -72,7 +72,7 @@ take_payload(struct command *command, const struct command_request *request,
 	if (command->type == NBD_CMD_WRITE) {
 		command->payload = request->payload;
 		command->payload_length = command->count;
-	} else if (filter->payload) {
+	} else if (filter && filter->payload) {
 		command->filter = *filter;
 		*filter = (struct filter){ 0 };
 		command->payload = command->filter.payload;
@@ -80,7 +80,7 @@ take_payload(struct command *command, const struct command_request *request,
 	}
 }
 
-/* Queues a checked request, which takes FILTER: the cookie, or -1 if out of
+/* Queues a checked request, which takes FILTER if there is one: the cookie, or -1 if out of
  * memory. */
 static int64_t
 enqueue(struct nbd_handle *h, const struct command_request *request,
@@ -98,9 +98,10 @@ enqueue(struct nbd_handle *h, const struct command_request *request,
 	command->offset = request->offset;
 	command->count = request->count;
 	command->buffer = request->buffer;
-	command->completion = request->completion;
 	take_payload(command, request, filter);
 	take_callback(command, request);
+	if (request->completion)
+		command->completion = TAKE_CLOSURE(*request->completion);
 
 	h->n_in_flight++;
 	if (command->type == NBD_CMD_READ) {
@@ -111,19 +112,34 @@ enqueue(struct nbd_handle *h, const struct command_request *request,
 	return (int64_t)cookie;
 }
 
-int64_t
-command_submit(struct nbd_handle *h, const struct command_request *request)
+/* FILTER is NULL for a request that has none. */
+static int64_t
+submit(struct nbd_handle *h, struct command_request *request,
+       struct filter *filter)
 {
-	CLEANUP(filter_done) struct filter filter = { 0 };
-	struct command_request checked = *request;
 	int64_t cookie;
 
-	if (command_check(h, &checked, &filter) == -1)
+	if (command_check(h, request, filter) == -1)
 		return -1;
-	cookie = enqueue(h, &checked, &filter);
+	cookie = enqueue(h, request, filter);
 	if (cookie != -1)
 		send_soon(h);
 	return cookie;
+}
+
+static int64_t
+submit_filtered(struct nbd_handle *h, struct command_request *request)
+{
+	CLEANUP(filter_done) struct filter filter = { 0 };
+
+	return submit(h, request, &filter);
+}
+
+int64_t
+command_submit(struct nbd_handle *h, struct command_request *request)
+{
+	return request->contexts ? submit_filtered(h, request)
+				 : submit(h, request, NULL);
 }
 
 void
@@ -133,18 +149,18 @@ command_fail(struct command *command, int errnum)
 		command->error = errnum;
 }
 
-/* Its cookie and its closures end; the memory serves the next command. */
+/* Its closures and its cookie end; the memory serves the next command. */
 static void
 retire(struct nbd_handle *h, struct command *command)
 {
-	struct command retired = *command;
-
 	list_remove(&command->link);
+	if (command->message)
+		free(TAKE_PTR(command->message));
+	if (command->filter.payload)
+		filter_done(&command->filter);
+	release_callback(command);
+	closure_release(command->completion);
 	in_flight_remove(&h->commands, command);
-	free(retired.message);
-	filter_done(&retired.filter);
-	release_callback(&retired);
-	closure_release(retired.completion);
 }
 
 void
@@ -155,7 +171,6 @@ command_complete(struct nbd_handle *h, struct command *command)
 
 	assert(command->stage != COMMAND_COMPLETE);
 	list_remove(&command->link);
-	list_append(&h->complete, &command->link);
 	command->stage = COMMAND_COMPLETE;
 	coverage_done(&command->coverage);
 	h->n_in_flight--;
@@ -171,6 +186,8 @@ command_complete(struct nbd_handle *h, struct command *command)
 		command->error = error;
 	if (verdict == 1 || command->type == NBD_CMD_DISC)
 		retire(h, command);
+	else
+		list_append(&h->complete, &command->link);
 }
 
 static void
@@ -250,9 +267,8 @@ int
 command_queue_disconnect(struct nbd_handle *h)
 {
 	const struct command_request request = { .type = NBD_CMD_DISC };
-	struct filter none = { 0 };
 
-	if (enqueue(h, &request, &none) == -1)
+	if (enqueue(h, &request, NULL) == -1)
 		return -1;
 	h->is_disconnecting = true;
 	return 0;

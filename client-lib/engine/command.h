@@ -16,7 +16,8 @@
 
 struct nbd_handle;
 
-/* What an nbd_aio_* function asks for. Unused members are zero. */
+/* What an nbd_aio_* function asks for. Unused members are zero. The closures
+ * are the caller's until the command is queued. */
 struct command_request {
 	uint16_t type;    /* NBD_CMD_* */
 	uint32_t flags;   /* LIBNBD_CMD_FLAG_* */
@@ -27,17 +28,17 @@ struct command_request {
 	const void *payload; /* of WRITE, likewise */
 	/* Of a filtered BLOCK_STATUS: names, NULL-terminated, not kept. */
 	char *const *contexts;
-	nbd_chunk_callback chunk;
-	nbd_extent_callback extent;
-	nbd_extent64_callback extent64;
-	nbd_completion_callback completion;
+	nbd_chunk_callback *chunk;
+	nbd_extent_callback *extent;
+	nbd_extent64_callback *extent64;
+	nbd_completion_callback *completion;
 };
 
 /* Checks REQUEST against the strict mode and the limits, and queues it. The
- * cookie (> 0): the closures belong to the engine. -1 with the error
- * recorded: the caller keeps the closures. State TRANSFER. */
-int64_t command_submit(struct nbd_handle *h,
-		       const struct command_request *request);
+ * cookie (> 0): the closures are taken, those of the caller are empty. -1 with
+ * the error recorded: the caller keeps them. Corrects the flag of the payload
+ * length if the strict mode says so. State TRANSFER. */
+int64_t command_submit(struct nbd_handle *h, struct command_request *request);
 
 /* 1: completed without error, now retired. 0: in flight, or unknown cookie.
  * -1: failed, now retired, the error is recorded. */
@@ -113,8 +114,8 @@ void command_complete(struct nbd_handle *h, struct command *command);
  * an error. */
 void command_complete_all(struct nbd_handle *h);
 
-/* Checks REQUEST and makes its filter: 0, or -1 with the error recorded; the
- * caller releases FILTER in any case. Corrects the flag of the payload length
+/* Checks REQUEST and makes its FILTER, if contexts are given: 0, or -1 with the
+ * error recorded; the caller releases FILTER in any case. Corrects the flag of the payload length
  * if the strict mode says so. */
 int command_check(const struct nbd_handle *h, struct command_request *request,
 		  struct filter *filter);

@@ -119,6 +119,24 @@ check_status(const struct nbd_handle *h)
 	return 0;
 }
 
+static int
+check_flags_offered(const struct nbd_handle *h,
+		    const struct command_request *request)
+{
+	for (size_t i = 0; i < sizeof(flag_needs) / sizeof(flag_needs[0]);
+	     i++) {
+		const struct flag_need *need = &flag_needs[i];
+
+		if ((request->flags & request->accepts & need->flag) &&
+		    !(h->export.flags & need->needs))
+			return fail(EINVAL,
+				    "%s: the server does not support the %s "
+				    "flag",
+				    kinds[request->type].name, need->name);
+	}
+	return 0;
+}
+
 /* Does the server offer what is asked for? */
 static int
 check_offered(const struct nbd_handle *h, const struct command_request *request)
@@ -132,17 +150,9 @@ check_offered(const struct nbd_handle *h, const struct command_request *request)
 			    kind->name);
 	if (kind->changes_data && (h->export.flags & NBD_FLAG_READ_ONLY))
 		return fail(EPERM, "%s: the export is read-only", kind->name);
-	for (size_t i = 0; i < sizeof(flag_needs) / sizeof(flag_needs[0]);
-	     i++) {
-		const struct flag_need *need = &flag_needs[i];
-
-		if ((request->flags & request->accepts & need->flag) &&
-		    !(h->export.flags & need->needs))
-			return fail(EINVAL,
-				    "%s: the server does not support the %s "
-				    "flag",
-				    kind->name, need->name);
-	}
+	if ((request->flags & request->accepts) &&
+	    check_flags_offered(h, request) == -1)
+		return -1;
 	if (check_payload_flag(h, request) == -1)
 		return -1;
 	if (request->type == NBD_CMD_BLOCK_STATUS)
@@ -195,8 +205,12 @@ check_length(const struct nbd_handle *h, const struct command_request *request,
 	     const struct filter *filter)
 {
 	const struct command_kind *kind = &kinds[request->type];
-	uint64_t payload = request->type == NBD_CMD_WRITE ? request->count
-							  : filter_size(filter);
+	uint64_t payload = 0;
+
+	if (request->type == NBD_CMD_WRITE)
+		payload = request->count;
+	else if (filter)
+		payload = filter_size(filter);
 
 	if ((h->config.strict & LIBNBD_STRICT_PAYLOAD) &&
 	    payload > h->export.payload_cap)
@@ -227,11 +241,13 @@ command_check(const struct nbd_handle *h, struct command_request *request,
 	    check_offered(h, request) == -1)
 		return -1;
 	/* Without the flag no payload follows, and it is a plain request. */
-	if (request->contexts &&
-	    filter_build(filter, h, request->count, request->contexts) == -1)
-		return -1;
-	if (!(request->flags & LIBNBD_CMD_FLAG_PAYLOAD_LEN))
-		filter_done(filter);
+	if (request->contexts) {
+		if (filter_build(filter, h, request->count,
+				 request->contexts) == -1)
+			return -1;
+		if (!(request->flags & LIBNBD_CMD_FLAG_PAYLOAD_LEN))
+			filter_done(filter);
+	}
 	if (check_connection(h) == -1)
 		return -1;
 	if (!kinds[request->type].has_range)

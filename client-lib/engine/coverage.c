@@ -47,29 +47,23 @@ make_bitmap(struct coverage *coverage, uint64_t count)
 }
 
 enum coverage_result
-coverage_add(struct coverage *coverage, uint64_t at, uint64_t length,
-	     uint64_t count)
+coverage_add_elsewhere(struct coverage *coverage, uint64_t at, uint64_t length,
+		       uint64_t count)
 {
 	uint64_t n_new;
 
 	if (length == 0)
 		return COVERAGE_OK;
-	if (!coverage->bitmap) {
-		if (at == coverage->covered) {
-			coverage->covered += length;
-			return COVERAGE_OK;
-		}
-		if (!make_bitmap(coverage, count))
-			return COVERAGE_NO_MEMORY;
-	}
+	if (!coverage->bitmap && !make_bitmap(coverage, count))
+		return COVERAGE_NO_MEMORY;
 	n_new = set_bits(coverage->bitmap, at, length);
 	coverage->covered += n_new;
 	return n_new == length ? COVERAGE_OK : COVERAGE_OVERLAP;
 }
 
 void
-coverage_done(struct coverage *coverage)
+coverage_free_bitmap(struct coverage *coverage)
 {
 	free(coverage->bitmap);
-	*coverage = (struct coverage){ 0 };
+	coverage->bitmap = NULL;
 }

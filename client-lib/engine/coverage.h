@@ -21,9 +21,22 @@ enum coverage_result {
 	COVERAGE_NO_MEMORY,
 };
 
+/* For coverage_add(), and _done() if there is a bitmap. */
+enum coverage_result coverage_add_elsewhere(struct coverage *coverage,
+					    uint64_t at, uint64_t length,
+					    uint64_t count);
+void coverage_free_bitmap(struct coverage *coverage);
+
 /* Marks [AT, AT + LENGTH), which lies in a request of COUNT bytes. */
-enum coverage_result coverage_add(struct coverage *coverage, uint64_t at,
-				  uint64_t length, uint64_t count);
+static inline enum coverage_result
+coverage_add(struct coverage *coverage, uint64_t at, uint64_t length,
+	     uint64_t count)
+{
+	if (coverage->bitmap || at != coverage->covered)
+		return coverage_add_elsewhere(coverage, at, length, count);
+	coverage->covered += length;
+	return COVERAGE_OK;
+}
 
 static inline bool
 coverage_is_full(const struct coverage *coverage, uint64_t count)
@@ -31,4 +44,10 @@ coverage_is_full(const struct coverage *coverage, uint64_t count)
 	return coverage->covered == count;
 }
 
-void coverage_done(struct coverage *coverage);
+static inline void
+coverage_done(struct coverage *coverage)
+{
+	if (coverage->bitmap)
+		coverage_free_bitmap(coverage);
+	coverage->covered = 0;
+}

@@ -28,7 +28,6 @@ handle_new(void)
 
 	if (!h)
 		return fail_null(ENOMEM, "allocating a handle");
-	pthread_mutex_init(&h->lock, NULL);
 	config_init(&h->config);
 	connect_init(&h->connect);
 	transmit_init(&h->transmit);
@@ -62,7 +61,6 @@ handle_free(struct nbd_handle *h)
 	export_info_done(&h->export);
 	config_done(&h->config);
 	debug_done(&h->debug);
-	pthread_mutex_destroy(&h->lock);
 	/* Whoever still uses it shall be told; volatile, or the compiler
 	 * leaves out a store to what is about to be freed. */
 	*(volatile uint32_t *)&h->magic = 0;

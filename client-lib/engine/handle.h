@@ -5,12 +5,13 @@
  */
 #pragma once
 
-#include <pthread.h>
+#include <libnbd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "client-lib/base/debug.h"
+#include "client-lib/base/lock.h"
 #include "client-lib/engine/config.h"
 #include "client-lib/engine/connect.h"
 #include "client-lib/engine/export_info.h"
@@ -40,6 +41,7 @@ struct stats {
 
 /* How long calls may wait; the API layer's. */
 struct patience {
+	bool is_limited;     /* by one of: */
 	int connect_timeout; /* in milliseconds, 0: for ever */
 	int call_timeout;
 	int64_t call_begun;    /* in nanoseconds, if there is a timeout */
@@ -50,7 +52,7 @@ struct patience {
 struct nbd_handle {
 	/* The first members belong to the API layer. */
 	uint32_t magic;
-	pthread_mutex_t lock;
+	struct lock lock;
 	_Atomic uint32_t published; /* for lock-free readers */
 	_Atomic uintptr_t private_data;
 	bool wished_to_write; /* since it was last told that it can */
@@ -79,11 +81,59 @@ struct nbd_handle {
 	bool is_disconnecting;
 };
 
-/* A handle in state START with the default settings and an initialised lock,
- * or NULL with the error recorded. */
+/* A handle in state START with the default settings, or NULL with the error
+ * recorded. */
 struct nbd_handle *handle_new(void);
 
 /* Closes the connection at once and releases everything but the debug
  * callback, which the caller has released. Commands that are not complete
  * complete with ENOTCONN. Waits for a child process to exit. NULL is fine. */
 void handle_free(struct nbd_handle *h);
+
+/*
+ * What every public call publishes when it ends; states.h says what it means.
+ */
+
+static inline enum public_state
+engine_public_state(const struct nbd_handle *h)
+{
+	/* Requests that merely wait for company disturb nobody. */
+	if (h->state == STATE_TRANSFER && transmit_is_sending(&h->transmit))
+		return PUBLIC_PROCESSING;
+	return state_rows[h->state].public;
+}
+
+/* Did engine_notify_read_one() leave something? */
+static inline bool
+engine_has_more(const struct nbd_handle *h)
+{
+	return h->state == STATE_TRANSFER && h->receive.is_interrupted;
+}
+
+/* What to poll for: LIBNBD_AIO_DIRECTION_* bits or 0. */
+static inline unsigned
+engine_direction(const struct nbd_handle *h)
+{
+	_Static_assert((int)STREAM_WANTS_READ == LIBNBD_AIO_DIRECTION_READ &&
+			       (int)STREAM_WANTS_WRITE ==
+				       LIBNBD_AIO_DIRECTION_WRITE,
+		       "what a stream wants is a direction");
+
+	if (h->state == STATE_TRANSFER) {
+		bool writes = transmit_has_work(&h->transmit) ||
+			      h->receive.is_interrupted;
+
+		return stream_wants(h->stream) |
+		       (writes ? LIBNBD_AIO_DIRECTION_WRITE : 0);
+	}
+	switch (state_rows[h->state].wants) {
+	case WANTS_READ:
+		return stream_wants(h->stream);
+	case WANTS_WRITE:
+		return LIBNBD_AIO_DIRECTION_WRITE;
+	case WANTS_TRANSFER:
+	case WANTS_NOTHING:
+		break;
+	}
+	return 0;
+}

@@ -13,33 +13,9 @@
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
 
-enum group {
-	GROUP_CREATED,
-	GROUP_CONNECTING,
-	GROUP_NEGOTIATING,
-	GROUP_CONNECTED,
-	GROUP_CLOSED,
-	GROUP_DEAD,
-};
-
-enum wants {
-	WANTS_NOTHING,
-	WANTS_READ, /* or what the stream needs before it can be read */
-	WANTS_WRITE,
-	WANTS_TRANSFER, /* reads always, writes when there is something */
-};
-
-struct state_row {
-	const char *name;
-	const char *description;
-	enum group group;
-	enum wants wants;
-	enum step (*run)(struct nbd_handle *h);
-};
-
-static const struct state_row rows[] = {
-#define STATE_ROW(state, group, wants, run, description) \
-	{ #state, description, GROUP_##group, WANTS_##wants, run_##run },
+const struct state_row state_rows[] = {
+#define STATE_ROW(state, public, wants, run, description) \
+	{ #state, description, PUBLIC_##public, WANTS_##wants, run_##run },
 	STATES(STATE_ROW)
 #undef STATE_ROW
 };
@@ -71,7 +47,7 @@ int
 engine_run(struct nbd_handle *h)
 {
 	for (;;) {
-		switch (rows[h->state].run(h)) {
+		switch (state_rows[h->state].run(h)) {
 		case STEP_AGAIN:
 			break;
 		case STEP_BLOCKED:
@@ -86,8 +62,8 @@ void
 engine_set_state(struct nbd_handle *h, enum state state)
 {
 	if (h->state != state)
-		debug_log(&h->debug, "state: %s -> %s", rows[h->state].name,
-			  rows[state].name);
+		debug_log(&h->debug, "state: %s -> %s",
+			  state_rows[h->state].name, state_rows[state].name);
 	h->state = state;
 }
 
@@ -103,7 +79,7 @@ engine_refuse_event(const struct nbd_handle *h, enum event event)
 int
 engine_notify_read(struct nbd_handle *h)
 {
-	if (rows[h->state].wants == WANTS_NOTHING)
+	if (state_rows[h->state].wants == WANTS_NOTHING)
 		return engine_refuse_event(h, EVENT_READ);
 	return engine_run(h);
 }
@@ -119,37 +95,17 @@ engine_notify_read_one(struct nbd_handle *h)
 	return result;
 }
 
-bool
-engine_has_more(const struct nbd_handle *h)
-{
-	return h->state == STATE_TRANSFER && h->receive.is_interrupted;
-}
-
-/* What to poll for so that the stream can be read. */
-static unsigned
-direction_of_reading(const struct nbd_handle *h)
-{
-	unsigned wants = stream_wants(h->stream);
-	unsigned direction = 0;
-
-	if (wants & STREAM_WANTS_READ)
-		direction |= LIBNBD_AIO_DIRECTION_READ;
-	if (wants & STREAM_WANTS_WRITE)
-		direction |= LIBNBD_AIO_DIRECTION_WRITE;
-	return direction;
-}
-
 int
 engine_notify_write(struct nbd_handle *h)
 {
-	switch (rows[h->state].wants) {
+	switch (state_rows[h->state].wants) {
 	case WANTS_WRITE:
 		return engine_run(h);
 	case WANTS_TRANSFER:
 		h->transmit.is_blocked = false;
 		return engine_has_more(h) ? engine_run(h) : engine_flush(h);
 	case WANTS_READ:
-		if (direction_of_reading(h) & LIBNBD_AIO_DIRECTION_WRITE)
+		if (stream_wants(h->stream) & STREAM_WANTS_WRITE)
 			return engine_run(h);
 		break;
 	case WANTS_NOTHING:
@@ -164,25 +120,6 @@ engine_flush(struct nbd_handle *h)
 	if (h->state != STATE_TRANSFER || h->transmit.is_blocked)
 		return 0;
 	return transmit_run(h) == STEP_FAILED ? -1 : 0;
-}
-
-unsigned
-engine_direction(const struct nbd_handle *h)
-{
-	switch (rows[h->state].wants) {
-	case WANTS_NOTHING:
-		break;
-	case WANTS_READ:
-		return direction_of_reading(h);
-	case WANTS_WRITE:
-		return LIBNBD_AIO_DIRECTION_WRITE;
-	case WANTS_TRANSFER:
-		return direction_of_reading(h) |
-		       (transmit_has_work(&h->transmit) || engine_has_more(h)
-				? LIBNBD_AIO_DIRECTION_WRITE
-				: 0);
-	}
-	return 0;
 }
 
 int
@@ -223,30 +160,6 @@ engine_sleep(struct nbd_handle *h)
 	return result;
 }
 
-enum public_state
-engine_public_state(const struct nbd_handle *h)
-{
-	switch (rows[h->state].group) {
-	case GROUP_CREATED:
-		return PUBLIC_CREATED;
-	case GROUP_CONNECTING:
-		return PUBLIC_CONNECTING;
-	case GROUP_NEGOTIATING:
-		return PUBLIC_NEGOTIATING;
-	case GROUP_CONNECTED:
-		/* Requests that merely wait for company disturb nobody. */
-		return h->transmit.state == TRANSMIT_IDLE ||
-				       h->transmit.state == TRANSMIT_OVER
-			       ? PUBLIC_READY
-			       : PUBLIC_PROCESSING;
-	case GROUP_CLOSED:
-		return PUBLIC_CLOSED;
-	case GROUP_DEAD:
-		break;
-	}
-	return PUBLIC_DEAD;
-}
-
 const char *
 engine_state_name(const struct nbd_handle *h)
 {
@@ -256,7 +169,7 @@ engine_state_name(const struct nbd_handle *h)
 	case PUBLIC_PROCESSING:
 		return "PROCESSING";
 	default:
-		return rows[h->state].name;
+		return state_rows[h->state].name;
 	}
 }
 
@@ -265,7 +178,7 @@ engine_state_description(const struct nbd_handle *h)
 {
 	if (engine_public_state(h) == PUBLIC_PROCESSING)
 		return "connection is sending commands";
-	return rows[h->state].description;
+	return state_rows[h->state].description;
 }
 
 /* The connection is gone; what still waits for it learns so. */

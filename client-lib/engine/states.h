@@ -24,7 +24,8 @@ enum public_state {
 	PUBLIC_DEAD,
 };
 
-/* X(state, group, wants, run, description) */
+/* X(state, public, wants, run, description): PUBLIC is what users see, WANTS
+ * what poll(2) is to wait for. */
 /* clang-format off */
 #define STATES(X) \
 	X(START,          CREATED,     NOTHING,  wait_for_user,  "handle is not connected yet") \
@@ -42,15 +43,23 @@ enum public_state {
 	X(EXPORT_NAME,    CONNECTING,  READ,     export_name,    "receiving the export's size and flags") \
 	X(OPTION_ABORT,   CONNECTING,  WRITE,    option_abort,   "leaving the negotiation") \
 	X(NEGOTIATING,    NEGOTIATING, NOTHING,  wait_for_user,  "connection is negotiating options") \
-	X(TRANSFER,       CONNECTED,   TRANSFER, transfer,       "connection is ready for commands") \
+	X(TRANSFER,       READY,       TRANSFER, transfer,       "connection is ready for commands") \
 	X(CLOSED,         CLOSED,      NOTHING,  wait_for_user,  "connection is closed") \
 	X(DEAD,           DEAD,        NOTHING,  wait_for_user,  "connection is dead")
 /* clang-format on */
 
 enum state {
-#define STATE_ENUM(state, group, wants, run, description) STATE_##state,
+#define STATE_ENUM(state, public, wants, run, description) STATE_##state,
 	STATES(STATE_ENUM)
 #undef STATE_ENUM
+};
+
+/* What a state waits for. */
+enum wants {
+	WANTS_NOTHING,
+	WANTS_READ, /* or what the stream needs before it can be read */
+	WANTS_WRITE,
+	WANTS_TRANSFER, /* reads always, writes when there is something */
 };
 
 /* What running a state once led to. */
@@ -86,14 +95,10 @@ int engine_notify_write(struct nbd_handle *h);
  * that an event loop comes back for them.
  */
 int engine_notify_read_one(struct nbd_handle *h);
-bool engine_has_more(const struct nbd_handle *h);
 
 /* Sends requests that wait for company, as far as the socket takes them.
  * nbd_poll() calls it before it waits. 0 or -1 like engine_run(). */
 int engine_flush(struct nbd_handle *h);
-
-/* What to poll for: LIBNBD_AIO_DIRECTION_* bits or 0. */
-unsigned engine_direction(const struct nbd_handle *h);
 
 /* The descriptor, or -1 while there is none. */
 int engine_fd(const struct nbd_handle *h);
@@ -106,8 +111,6 @@ int engine_disclose_fd(struct nbd_handle *h);
  * engine_run(). */
 bool engine_can_sleep(struct nbd_handle *h);
 int engine_sleep(struct nbd_handle *h);
-
-enum public_state engine_public_state(const struct nbd_handle *h);
 
 /* The parts of nbd_connection_state(): "READY" and a short sentence. */
 const char *engine_state_name(const struct nbd_handle *h);
@@ -127,8 +130,19 @@ enum step dead_as_recorded(struct nbd_handle *h);
 /* Ends the connection in peace: commands without a reply get ENOTCONN. */
 enum step engine_close(struct nbd_handle *h);
 
+/* For each enum state. */
+struct state_row {
+	const char *name;
+	const char *description;
+	enum public_state public;
+	enum wants wants;
+	enum step (*run)(struct nbd_handle *h);
+};
+
+extern const struct state_row state_rows[];
+
 /* What the rows run; each lives in the file of its part of the protocol. */
-#define STATE_RUN(state, group, wants, run, description) \
+#define STATE_RUN(state, public, wants, run, description) \
 	enum step run_##run(struct nbd_handle *h);
 STATES(STATE_RUN)
 #undef STATE_RUN

@@ -54,28 +54,6 @@ transmit_end(struct transmit *transmit)
 	transmit->payload = NULL;
 }
 
-/* Is there something to build the next batch of? */
-static bool
-has_more(const struct transmit *transmit)
-{
-	return transmit->payload || transmit->n_queued > 0;
-}
-
-bool
-transmit_has_work(const struct transmit *transmit)
-{
-	switch (transmit->state) {
-	case TRANSMIT_IDLE:
-		return has_more(transmit);
-	case TRANSMIT_BATCH:
-	case TRANSMIT_SHUTDOWN:
-		return true;
-	case TRANSMIT_OVER:
-		break;
-	}
-	return false;
-}
-
 bool
 transmit_has_begun(const struct transmit *transmit,
 		   const struct command *command)
@@ -248,7 +226,7 @@ finish_batch(struct nbd_handle *h)
 {
 	struct transmit *transmit = &h->transmit;
 
-	if (h->is_disconnecting && !has_more(transmit))
+	if (h->is_disconnecting && !transmit_has_more(transmit))
 		transmit->state = TRANSMIT_SHUTDOWN;
 	else
 		transmit->state = TRANSMIT_IDLE;
@@ -328,7 +306,7 @@ transmit_run(struct nbd_handle *h)
 
 		switch (transmit->state) {
 		case TRANSMIT_IDLE:
-			if (!has_more(transmit))
+			if (!transmit_has_more(transmit))
 				return flush(h);
 			if (!transmit->staging &&
 			    !(transmit->staging = malloc(

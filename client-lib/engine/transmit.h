@@ -61,8 +61,29 @@ enum step transmit_run(struct nbd_handle *h);
 /* Queues COMMAND, which is in no list. */
 void transmit_queue(struct transmit *transmit, struct command *command);
 
+/* Does a batch, or the goodbye, wait for the stream? */
+static inline bool
+transmit_is_sending(const struct transmit *transmit)
+{
+	return transmit->state == TRANSMIT_BATCH ||
+	       transmit->state == TRANSMIT_SHUTDOWN;
+}
+
+/* Is there something to build the next batch of? */
+static inline bool
+transmit_has_more(const struct transmit *transmit)
+{
+	return transmit->n_queued > 0 || transmit->payload;
+}
+
 /* Is there anything that wants to leave? */
-bool transmit_has_work(const struct transmit *transmit);
+static inline bool
+transmit_has_work(const struct transmit *transmit)
+{
+	return transmit_is_sending(transmit) ||
+	       (transmit->state == TRANSMIT_IDLE &&
+		transmit_has_more(transmit));
+}
 
 /* The connection is over and the lists are empty. */
 void transmit_end(struct transmit *transmit);

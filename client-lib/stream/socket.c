@@ -145,20 +145,6 @@ socket_shut_write(struct stream *stream)
 	return 0;
 }
 
-static bool
-socket_has_pending(const struct stream *stream)
-{
-	(void)stream;
-	return false;
-}
-
-static unsigned
-socket_wants(const struct stream *stream)
-{
-	(void)stream;
-	return STREAM_WANTS_READ;
-}
-
 static void
 socket_close(struct stream *stream)
 {
@@ -174,8 +160,6 @@ static const struct stream_operations socket_operations = {
 	.send = socket_send,
 	.flush = socket_flush,
 	.shut_write = socket_shut_write,
-	.has_pending = socket_has_pending,
-	.wants = socket_wants,
 	.close = socket_close,
 };
 

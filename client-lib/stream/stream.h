@@ -49,10 +49,11 @@ struct stream_operations {
 	int (*flush)(struct stream *stream);
 	/* Says to the peer that nothing more will be sent. 0 or a result. */
 	int (*shut_write)(struct stream *stream);
-	/* Does the layer hold received bytes that poll(2) cannot see? */
+	/* Does the layer hold received bytes that poll(2) cannot see? NULL
+	 * means it never does. */
 	bool (*has_pending)(const struct stream *stream);
 	/* What to poll for, as STREAM_WANTS_* bits, when the user of the
-	 * stream waits for bytes to read. */
+	 * stream waits for bytes to read. NULL: just that. */
 	unsigned (*wants)(const struct stream *stream);
 	/* Releases the stream and everything below it. */
 	void (*close)(struct stream *stream);
@@ -123,13 +124,15 @@ stream_shut_write(struct stream *stream)
 static inline bool
 stream_has_pending(const struct stream *stream)
 {
-	return stream->operations->has_pending(stream);
+	return stream->operations->has_pending &&
+	       stream->operations->has_pending(stream);
 }
 
 static inline unsigned
 stream_wants(const struct stream *stream)
 {
-	return stream->operations->wants(stream);
+	return stream->operations->wants ? stream->operations->wants(stream)
+					 : STREAM_WANTS_READ;
 }
 
 /* What went wrong, for an error text; where errno tells it, WHAT was tried. */

@@ -14,9 +14,9 @@
 size_t
 request_encode(void *bytes, const struct request *request, bool is_extended)
 {
-	size_t size = is_extended ? NBD_EXTENDED_REQUEST_SIZE
-				  : NBD_REQUEST_SIZE;
-	struct writer writer = writer_over(bytes, size);
+	struct writer writer = writer_over(
+		bytes,
+		is_extended ? NBD_EXTENDED_REQUEST_SIZE : NBD_REQUEST_SIZE);
 
 	writer_u32(&writer, is_extended ? NBD_EXTENDED_REQUEST_MAGIC
 					: NBD_REQUEST_MAGIC);
@@ -28,7 +28,7 @@ request_encode(void *bytes, const struct request *request, bool is_extended)
 		writer_u64(&writer, request->length);
 	else
 		writer_u32(&writer, (uint32_t)request->length);
-	return size;
+	return is_extended ? NBD_EXTENDED_REQUEST_SIZE : NBD_REQUEST_SIZE;
 }
 
 static enum wire_result

@@ -47,12 +47,15 @@ get_ready(struct peer *peer)
 static uint64_t
 ask(struct peer *peer, struct outcome *outcome)
 {
-	const struct command_request request = {
+	nbd_extent_callback extent = { .callback = on_extents,
+				       .user_data = &answer };
+	nbd_completion_callback completion = peer_completion(outcome);
+	struct command_request request = {
 		.type = NBD_CMD_BLOCK_STATUS,
 		.offset = 512,
 		.count = 4096,
-		.extent = { .callback = on_extents, .user_data = &answer },
-		.completion = peer_completion(outcome),
+		.extent = &extent,
+		.completion = &completion,
 	};
 	int64_t cookie = command_submit(peer->h, &request);
 

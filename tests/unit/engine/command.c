@@ -118,7 +118,7 @@ static void
 flags_reach_the_server(void **state)
 {
 	struct peer *peer = *state;
-	const struct command_request request = {
+	struct command_request request = {
 		.type = NBD_CMD_WRITE_ZEROES,
 		.flags = 0x13,
 		.accepts = 0x13,
@@ -186,10 +186,11 @@ a_completion_that_fails_replaces_the_error(void **state)
 {
 	struct peer *peer = *state;
 	int replacement = ENOSPC;
-	const struct command_request request = {
+	nbd_completion_callback completion = { .callback = replace_error,
+					       .user_data = &replacement };
+	struct command_request request = {
 		.type = NBD_CMD_FLUSH,
-		.completion = { .callback = replace_error,
-				.user_data = &replacement },
+		.completion = &completion,
 	};
 	int64_t cookie;
 
@@ -201,6 +202,9 @@ a_completion_that_fails_replaces_the_error(void **state)
 	assert_int_equal(error_last_errno(), ENOSPC);
 
 	replacement = 0;
+	/* The first one has taken it. */
+	completion.callback = replace_error;
+	completion.user_data = &replacement;
 	cookie = command_submit(peer->h, &request);
 	peer_put_simple(peer, 5, (uint64_t)cookie);
 	peer_say(peer);

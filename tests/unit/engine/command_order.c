@@ -23,8 +23,8 @@ static char *wrong_contexts[] = { name, unknown, NULL };
 static char *right_contexts[] = { name, NULL };
 
 static void
-assert_refused(struct peer *peer, const struct command_request *request,
-	       int errnum, const char *part)
+assert_refused(struct peer *peer, struct command_request *request, int errnum,
+	       const char *part)
 {
 	assert_int_equal(command_submit(peer->h, request), -1);
 	if (error_last_errno() != errnum || !strstr(error_last_text(), part))
@@ -156,11 +156,12 @@ filters_are_checked_in_order(void **state)
 {
 	struct peer *peer = offer_nothing(state);
 	struct nbd_handle *h = peer->h;
+	nbd_extent64_callback extent64 = { .callback = ignore_extents };
 	struct command_request request = {
 		.type = NBD_CMD_BLOCK_STATUS,
 		.accepts = LIBNBD_CMD_FLAG_PAYLOAD_LEN,
 		.contexts = wrong_contexts,
-		.extent64 = { .callback = ignore_extents },
+		.extent64 = &extent64,
 		.offset = 64 * BLOCK + 1,
 	};
 
@@ -194,8 +195,8 @@ static void
 a_flush_has_no_range(void **state)
 {
 	struct peer *peer = offer_nothing(state);
-	const struct command_request request = { .type = NBD_CMD_FLUSH,
-						 .offset = UINT64_MAX };
+	struct command_request request = { .type = NBD_CMD_FLUSH,
+					   .offset = UINT64_MAX };
 
 	assert_refused(peer, &request, EINVAL, "does not support it");
 	peer->h->export.flags |= NBD_FLAG_SEND_FLUSH;

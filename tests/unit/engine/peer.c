@@ -331,10 +331,13 @@ static uint64_t
 submit(struct peer *peer, struct command_request request,
        struct outcome *outcome)
 {
+	nbd_completion_callback completion;
 	int64_t cookie;
 
-	if (outcome)
-		request.completion = peer_completion(outcome);
+	if (outcome) {
+		completion = peer_completion(outcome);
+		request.completion = &completion;
+	}
 	cookie = command_submit(peer->h, &request);
 	assert_true(cookie > 0);
 	return (uint64_t)cookie;

@@ -151,12 +151,15 @@ static uint64_t
 read_structured(struct peer *peer, void *buffer, uint64_t count,
 		struct chunks *chunks, struct outcome *outcome)
 {
-	const struct command_request request = {
+	nbd_chunk_callback chunk = { .callback = on_chunk,
+				     .user_data = chunks };
+	nbd_completion_callback completion = peer_completion(outcome);
+	struct command_request request = {
 		.type = NBD_CMD_READ,
 		.buffer = buffer,
 		.count = count,
-		.chunk = { .callback = on_chunk, .user_data = chunks },
-		.completion = peer_completion(outcome),
+		.chunk = &chunk,
+		.completion = &completion,
 	};
 	int64_t cookie = command_submit(peer->h, &request);
 

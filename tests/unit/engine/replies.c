@@ -16,9 +16,10 @@ static char buffer[512];
 static uint64_t
 flush(struct peer *peer, struct outcome *outcome)
 {
-	const struct command_request request = {
+	nbd_completion_callback completion = peer_completion(outcome);
+	struct command_request request = {
 		.type = NBD_CMD_FLUSH,
-		.completion = peer_completion(outcome),
+		.completion = &completion,
 	};
 	int64_t cookie = command_submit(peer->h, &request);
 
@@ -296,7 +297,7 @@ a_server_that_shuts_down_is_left_in_order(void **state)
 {
 	struct peer *peer = *state;
 	struct outcome *outcome = peer_outcomes(peer, 1);
-	const struct command_request another = { .type = NBD_CMD_FLUSH };
+	struct command_request another = { .type = NBD_CMD_FLUSH };
 	uint64_t cookie;
 
 	peer_get_ready(peer, true);
