@@ -3,8 +3,9 @@
  * Random reads or writes at a given size and depth, through the public API
  * only, so that one binary measures any libnbd:
  *
- *   bench-client URI read|write SIZE DEPTH SECONDS|OPERATIONSx
+ *   bench-client URI read|write|connect SIZE DEPTH SECONDS|OPERATIONSx
  *
+ * ("connect" is to connect, read once and close)
  * prints: operations per second, MB/s, microseconds of processor time per
  * operation, and the median and the 99th percentile of the latency in
  * microseconds.
@@ -156,6 +157,37 @@ set_end(struct bench *bench, const char *text)
 				 (uint64_t)(value * 1e9);
 }
 
+static struct nbd_handle *
+connect_to(const char *uri)
+{
+	struct nbd_handle *h = nbd_create();
+
+	if (!h || nbd_set_uri_allow_local_file(h, true) < 0 ||
+	    nbd_connect_uri(h, uri) < 0)
+		give_up("connect");
+	return h;
+}
+
+/* Connections one after the other, each for one read. */
+static void
+run_connects(struct bench *bench, const char *uri)
+{
+	while (bench->n_done < bench->ends_after &&
+	       nanoseconds(CLOCK_MONOTONIC) < bench->ends_at) {
+		uint64_t begin = nanoseconds(CLOCK_MONOTONIC);
+		struct nbd_handle *h = connect_to(uri);
+
+		if (nbd_pread(h, bench->slots[0].buffer, bench->size, 0, 0) <
+			    0 ||
+		    nbd_shutdown(h, 0) < 0)
+			give_up("read and shut down");
+		nbd_close(h);
+		bench->latencies[bucket_of(nanoseconds(CLOCK_MONOTONIC) -
+					   begin)]++;
+		bench->n_done++;
+	}
+}
+
 static void
 run(struct bench *bench)
 {
@@ -224,8 +256,9 @@ main(int argc, char **argv)
 	uint64_t cpu;
 
 	if (argc != 6) {
-		fprintf(stderr, "usage: bench-client URI read|write SIZE DEPTH "
-				"SECONDS|OPERATIONSx\n");
+		fprintf(stderr,
+			"usage: bench-client URI read|write|connect SIZE "
+			"DEPTH SECONDS|OPERATIONSx\n");
 		return EXIT_FAILURE;
 	}
 	bench.is_write = !strcmp(argv[2], "write");
@@ -234,14 +267,15 @@ main(int argc, char **argv)
 	bench.random = 1;
 	if (bench.size == 0 || bench.depth == 0 || bench.depth > MAX_DEPTH)
 		give_up("size or depth");
-	bench.h = nbd_create();
-	if (!bench.h || nbd_connect_uri(bench.h, argv[1]) < 0)
-		give_up("connect");
+	bench.h = connect_to(argv[1]);
 	prepare(&bench);
 	set_end(&bench, argv[5]);
 	cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
 	wall = nanoseconds(CLOCK_MONOTONIC);
-	run(&bench);
+	if (!strcmp(argv[2], "connect"))
+		run_connects(&bench, argv[1]);
+	else
+		run(&bench);
 	wall = nanoseconds(CLOCK_MONOTONIC) - wall;
 	cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	report(&bench, wall, cpu);

@@ -2,11 +2,13 @@
 /*
  * A server that costs as little as possible, so that the client is what a
  * benchmark measures: it takes many requests per read, answers them with one
- * sendmsg() out of one static buffer, and throws written data away.
+ * sendmsg() out of one static buffer, and throws written data away. Each
+ * connection has a thread.
  *
  *   bench-server [--structured]     listens on descriptor 3
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -282,9 +284,10 @@ transmit(struct client *client)
 	}
 }
 
-static void
-serve(int fd)
+static void *
+serve(void *data)
 {
+	int fd = (int)(intptr_t)data;
 	struct client *client = calloc(1, sizeof(*client));
 
 	if (!client)
@@ -296,6 +299,7 @@ serve(int fd)
 	free(client->in);
 	free(client);
 	close(fd);
+	return NULL;
 }
 
 int
@@ -304,8 +308,13 @@ main(int argc, char **argv)
 	int fd;
 
 	offers_structured = argc > 1 && !strcmp(argv[1], "--structured");
-	while ((fd = accept(LISTENER, NULL, NULL)) >= 0)
-		serve(fd);
+	while ((fd = accept(LISTENER, NULL, NULL)) >= 0) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd))
+			break;
+		pthread_detach(thread);
+	}
 	fprintf(stderr, "bench-server: cannot accept on descriptor %d: %s\n",
 		LISTENER, strerror(errno));
 	return EXIT_FAILURE;
