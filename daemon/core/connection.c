@@ -294,6 +294,16 @@ has_ended(struct connection *connection)
 	return false;
 }
 
+/* Requests may wait in the library for company; now there will be no more. That
+ * may fail, as everything may. */
+static bool
+send_waiting(struct connection *connection)
+{
+	if (nbd_aio_get_direction(connection->nbd) & LIBNBD_AIO_DIRECTION_WRITE)
+		nbd_aio_notify_write(connection->nbd);
+	return !has_ended(connection);
+}
+
 void
 connection_settle(struct message *message)
 {
@@ -306,6 +316,8 @@ connection_settle(struct message *message)
 		on_settle_data(connection);
 	else if (connection->phase != PHASE_CLOSING)
 		on_settle_negotiation(connection);
+	if (connection->phase == PHASE_DATA && !send_waiting(connection))
+		return;
 	if (connection->phase != PHASE_GONE)
 		update_watch(connection);
 }

@@ -41,8 +41,19 @@ struct loop {
 	struct watch mailbox_watch;
 	pthread_mutex_t lock;
 	struct list mailbox;
+	/* It has looked into the mailbox and sleeps, or is about to. */
+	bool is_asleep;
 	bool must_end;
 };
+
+/* The loop whose thread this is. */
+static _Thread_local struct loop *current;
+
+/* The loop that this thread is to wake, once it wakes any. */
+static _Thread_local struct {
+	bool is_put_off;
+	struct loop *loop;
+} waking;
 
 uint64_t
 clock_now(void)
@@ -65,18 +76,46 @@ wake(struct loop *loop)
 	/* EAGAIN would mean 2^64 wake-ups pending: awake enough. */
 }
 
+/* A loop that slept is this thread's to wake: nobody else will. */
+static void
+wake_in_time(struct loop *loop)
+{
+	if (!waking.is_put_off) {
+		wake(loop);
+		return;
+	}
+	if (waking.loop)
+		wake(waking.loop);
+	waking.loop = loop;
+}
+
 void
 loop_send(struct loop *loop, struct message *message)
 {
-	bool was_empty;
+	bool was_asleep;
 
 	{
 		SCOPED_LOCK(&loop->lock);
-		was_empty = list_is_empty(&loop->mailbox);
+		was_asleep = loop->is_asleep;
+		loop->is_asleep = false;
 		list_append(&loop->mailbox, &message->link);
 	}
-	if (was_empty)
-		wake(loop);
+	if (was_asleep)
+		wake_in_time(loop);
+}
+
+void
+loop_put_off_waking(void)
+{
+	waking.is_put_off = true;
+}
+
+void
+loop_wake_now(void)
+{
+	waking.is_put_off = false;
+	if (waking.loop)
+		wake(TAKE_PTR(waking.loop));
 }
 
 static void
@@ -100,6 +139,7 @@ run_mailbox(struct loop *loop)
 	list_init(&batch);
 	{
 		SCOPED_LOCK(&loop->lock);
+		loop->is_asleep = false;
 		while ((link = list_take_first(&loop->mailbox)))
 			list_append(&batch, link);
 		if (list_is_empty(&batch) && loop->must_end && loop->holds == 0)
@@ -127,13 +167,15 @@ run_later(struct loop *loop)
 	}
 }
 
+/* Whoever sends something from now on wakes us, unless something is there. */
 static bool
-mail_is_waiting(struct loop *loop)
+fall_asleep(struct loop *loop)
 {
 	SCOPED_LOCK(&loop->lock);
 
-	return !list_is_empty(&loop->mailbox) ||
-	       (loop->must_end && loop->holds == 0);
+	loop->is_asleep = list_is_empty(&loop->mailbox) &&
+			  !(loop->must_end && loop->holds == 0);
+	return loop->is_asleep;
 }
 
 static int
@@ -142,7 +184,7 @@ nap(struct loop *loop)
 	uint64_t due = timers_next(&loop->timers);
 	uint64_t now, ms;
 
-	if (mail_is_waiting(loop))
+	if (!fall_asleep(loop))
 		return 0;
 	if (due == UINT64_MAX)
 		return -1;
@@ -177,11 +219,13 @@ loop_main(void *argument)
 {
 	struct loop *loop = argument;
 
+	current = loop;
 	loop->now = clock_now();
 	while (!run_mailbox(loop)) {
 		run_later(loop);
 		wait_and_run(loop);
 	}
+	run_later(loop);
 	return NULL;
 }
 
@@ -359,5 +403,11 @@ loop_next_id(struct loop *loop)
 bool
 loop_is_current(const struct loop *loop)
 {
-	return pthread_equal(loop->thread, pthread_self()) != 0;
+	return loop == current;
+}
+
+struct loop *
+loop_current(void)
+{
+	return current;
 }

@@ -42,6 +42,14 @@ void loop_free(struct loop *loop);
  * sent again once it runs. */
 void loop_send(struct loop *loop, struct message *message);
 
+/* Any thread that sends many messages: loops that sleep are woken not before
+ * loop_wake_now(), so that they find all of them. */
+void loop_put_off_waking(void);
+void loop_wake_now(void);
+
+/* The loop whose thread calls; NULL for other threads. */
+struct loop *loop_current(void);
+
 /* The rest: on the loop's own thread. */
 
 /* 0 or a negative errno. Watches FD for EVENTS, instead of what WATCH watched

@@ -279,8 +279,11 @@ on_message(struct rpc_call *call, grpc_byte_buffer *bytes)
 		rpc_call_fail_decoding(call, error);
 		return;
 	}
+	/* The I/O thread shall find all of them. */
+	loop_put_off_waking();
 	while (take_entry(channel, &reader))
 		;
+	loop_wake_now();
 	receive_or_pause(channel);
 }
 
@@ -291,6 +294,7 @@ on_start(struct rpc_call *call)
 
 	one_request_init(&channel->opening, call, on_first_contact);
 	pthread_mutex_init(&channel->lock, NULL);
+	loop_message_init(&channel->flushing, channel_on_flushing);
 	list_init(&channel->in_flight);
 	list_init(&channel->done);
 	list_init(&channel->unused);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/request.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/extents.h"
@@ -42,6 +43,9 @@ struct channel {
 	bool is_opening;
 	bool is_open;
 	bool is_sending;
+	/* On its loop, when all that is answered in this turn is answered. */
+	struct message flushing;
+	bool is_flushing_due;
 	/* No message is asked for until fewer requests are unanswered. */
 	bool is_paused;
 	bool is_half_closed;
@@ -82,6 +86,9 @@ void channel_answer(struct channel_request *request,
 /* The channel is open: writes `opened` before any reply. */
 void channel_open(struct channel *channel,
 		  const Nbdclientd__V1__ChannelOpened *opened);
+
+/* What channel->flushing runs. */
+void channel_on_flushing(struct message *message);
 
 /* The last message has left. */
 void channel_continue(struct channel *channel);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The way back of a channel. Whoever has an answer while no message is being
- * sent sends it at once, from the thread it is on; answers that come meanwhile
- * wait and leave together. So a lone request is answered without delay and busy
- * channels batch by themselves.
+ * The way back of a channel. Answers leave from the thread they come on: what
+ * one turn of an I/O thread brought goes in one message. What comes while a
+ * message is being sent waits, and leaves after it. So a lone request is
+ * answered without delay and busy channels batch by themselves.
  */
 #include "daemon/rpc/channel.h"
 
@@ -129,6 +129,43 @@ channel_end_if_idle(struct channel *channel)
 		fail_as_draining(channel);
 }
 
+/* Does whatever is possible now. With the lock held. */
+static void
+go_on(struct channel *channel)
+{
+	flush(channel);
+	resume(channel);
+	channel_end_if_idle(channel);
+}
+
+void
+channel_on_flushing(struct message *message)
+{
+	struct channel *channel = container_of(message, struct channel,
+					       flushing);
+
+	pthread_mutex_lock(&channel->lock);
+	channel->is_flushing_due = false;
+	go_on(channel);
+	pthread_mutex_unlock(&channel->lock);
+	rpc_call_unref(&channel->call);
+}
+
+/* On an I/O thread more answers are likely to come in this turn. False: this
+ * is none. With the lock held. */
+static bool
+flush_later(struct channel *channel)
+{
+	struct loop *loop = loop_current();
+
+	if (loop && !channel->is_flushing_due) {
+		channel->is_flushing_due = true;
+		rpc_call_ref(&channel->call);
+		loop_run_later(loop, &channel->flushing);
+	}
+	return loop != NULL;
+}
+
 void
 channel_answer(struct channel_request *request, const struct failure *failure)
 {
@@ -140,9 +177,8 @@ channel_answer(struct channel_request *request, const struct failure *failure)
 	SCOPED_LOCK(&channel->lock);
 	list_remove(&request->link);
 	list_append(&channel->done, &request->link);
-	flush(channel);
-	resume(channel);
-	channel_end_if_idle(channel);
+	if (!flush_later(channel))
+		go_on(channel);
 }
 
 void
@@ -163,9 +199,7 @@ channel_continue(struct channel *channel)
 	SCOPED_LOCK(&channel->lock);
 
 	channel->is_sending = false;
-	flush(channel);
-	resume(channel);
-	channel_end_if_idle(channel);
+	go_on(channel);
 }
 
 static void
