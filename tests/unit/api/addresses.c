@@ -6,9 +6,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libnbd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,6 +186,25 @@ what_goes_wrong_later_is_final(void **state)
 	close(listener);
 }
 
+static void
+sockets_are_as_they_should_be(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
+	int one = 0;
+	socklen_t size = sizeof(one);
+	int fd;
+
+	(void)state;
+	ANSWER("127.0.0.1");
+	assert_int_equal(nbd_connect_tcp(h, "disk.test", server.port), 0);
+	fd = nbd_aio_get_fd(h);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, &size),
+			 0);
+	assert_int_equal(one, 1);
+}
+
 /* The text that nbd_get_uri() gives after an attempt to reach this port. */
 static void
 assert_uri_of_port(const char *host, const char *port, const char *expected)
@@ -312,6 +333,7 @@ main(void)
 		cmocka_unit_test(an_address_that_refuses_moves_on_to_the_next),
 		cmocka_unit_test(the_first_failure_is_told_and_nothing_is_lost),
 		cmocka_unit_test(what_goes_wrong_later_is_final),
+		cmocka_unit_test(sockets_are_as_they_should_be),
 		cmocka_unit_test(a_uri_can_say_every_host_and_port),
 		cmocka_unit_test(a_uri_can_say_every_vsock),
 		cmocka_unit_test(the_values_of_a_query_are_escaped),

@@ -2,9 +2,11 @@
 /* The frame of the public functions: states, NULLs, errors, traces. */
 #include <errno.h>
 #include <libnbd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/server.h"
@@ -137,6 +139,28 @@ success_does_not_clear_the_error(void **state)
 	assert_int_equal(nbd_set_full_info(h, true), 0);
 	assert_non_null(strstr(nbd_get_error(), "nbd_set_tls: "));
 	assert_int_equal(nbd_get_errno(), EINVAL);
+}
+
+/* Memory that is no handle, or one no longer: no errno could mend that. */
+static void
+what_is_no_handle_ends_the_program(void **state)
+{
+	static long garbage[512];
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		/* The complaint is for developers, not for this log. */
+		close(STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		(void)nbd_get_debug((struct nbd_handle *)garbage);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
 struct trace_log {
@@ -373,6 +397,7 @@ main(void)
 		cmocka_unit_test(null_arguments_are_efault),
 		cmocka_unit_test(an_empty_command_is_refused),
 		cmocka_unit_test(success_does_not_clear_the_error),
+		cmocka_unit_test(what_is_no_handle_ends_the_program),
 		cmocka_unit_test(calls_are_traced),
 		cmocka_unit_test(write_buffers_are_dumped_and_cut),
 		cmocka_unit_test(

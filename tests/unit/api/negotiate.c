@@ -97,6 +97,38 @@ exports_are_listed(void **state)
 	assert_string_equal(names.text, "one,words,two,words,");
 }
 
+static int
+object_to_export(void *data, const char *name, const char *description)
+{
+	add_export(data, name, description);
+	return -1;
+}
+
+static int
+object_to_name(void *data, const char *name)
+{
+	add_name(data, name);
+	return -1;
+}
+
+/* These callbacks have nothing to decide. */
+static void
+what_callbacks_of_lists_return_is_ignored(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *h = negotiating();
+	struct names names = { "" };
+	nbd_list_callback list = { object_to_export, &names, NULL };
+	nbd_context_callback context = { object_to_name, &names, NULL };
+
+	(void)state;
+	assert_int_equal(nbd_opt_list(h, list), 2);
+	assert_int_equal(nbd_opt_set_meta_context_queries(
+				 h, WORDS("base:allocation"), context),
+			 1);
+	assert_string_equal(names.text, "one,words,two,words,base:allocation,");
+	assert_int_equal(nbd_can_meta_context(h, "base:allocation"), 1);
+}
+
 static void
 info_describes_without_selecting(void **state)
 {
@@ -279,6 +311,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_to_be_polled_for_while_negotiating),
 		cmocka_unit_test(exports_are_listed),
+		cmocka_unit_test(what_callbacks_of_lists_return_is_ignored),
 		cmocka_unit_test(info_describes_without_selecting),
 		cmocka_unit_test(a_refused_export_leaves_the_negotiation_open),
 		cmocka_unit_test(meta_contexts_are_listed_and_set),

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <libnbd.h>
+#include <limits.h>
 #include <string.h>
 
 #include "client-lib/base/error.h"
@@ -59,6 +60,7 @@ writes_are_checked_in_order(void **state)
 		.payload = payload,
 		.offset = 64 * BLOCK + 1,
 	};
+	int n_in_flight;
 
 	h->is_disconnecting = true;
 	assert_refused(peer, &request, EINVAL, "invalid value for flag");
@@ -67,8 +69,12 @@ writes_are_checked_in_order(void **state)
 	h->export.flags &= (uint16_t)~NBD_FLAG_READ_ONLY;
 	assert_refused(peer, &request, EINVAL, "FUA");
 	h->export.flags |= NBD_FLAG_SEND_FUA;
+	n_in_flight = h->n_in_flight;
+	h->n_in_flight = INT_MAX;
 	assert_refused(peer, &request, EINVAL, "NBD_CMD_DISC");
 	h->is_disconnecting = false;
+	assert_refused(peer, &request, ENOMEM, "too many");
+	h->n_in_flight = n_in_flight;
 	assert_refused(peer, &request, EINVAL, "count");
 	request.count = sizeof(payload);
 	assert_refused(peer, &request, ENOSPC, "beyond");
