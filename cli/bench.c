@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bench: requests a second and their latency, at a given depth. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ start(struct bench_slot *slot)
 	uint64_t block = bench->is_random ? next_random(bench)
 					  : bench->next_block++;
 
+	assert(bench->n_blocks > 0);
 	slot->started_at = now_us();
 	slot->request = (struct disk_request){
 		.command = bench->is_write ? DISK_WRITE : DISK_READ,

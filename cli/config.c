@@ -28,7 +28,7 @@ exec_daemon(char *const argv[])
 
 		path[length] = '\0';
 		slash = strrchr(path, '/');
-		strcpy(slash + 1, "nbd-clientd");
+		memcpy(slash + 1, "nbd-clientd", sizeof("nbd-clientd"));
 		execv(path, argv);
 	}
 	execvp("nbd-clientd", argv);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* --direct: a server as a disk, through libnbd's asynchronous calls. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libnbd.h>
@@ -305,6 +306,7 @@ disk_open_direct(const struct options *options, const char *uri,
 		direct_close(&direct->disk);
 		return status;
 	}
+	assert(direct->disk.export);
 	direct->disk.size = direct->disk.export->size;
 	direct->disk.max_payload = max_payload(direct->disk.export);
 	if (direct->disk.export->block_sizes &&

@@ -3,6 +3,7 @@
  * pipe, and are done when they are submitted. */
 #include "cli/disk_digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -199,6 +200,7 @@ disk_open_digest(const struct options *options, const char *algorithm,
 		digest_close(&digest->disk);
 		return status;
 	}
+	assert(digest->disk.export);
 	digest->disk.export->can_zero = true;
 	*disk = &digest->disk;
 	return EXIT_OK;

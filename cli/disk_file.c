@@ -3,6 +3,7 @@
  * A file or block device as a disk: requests are done when they are submitted,
  * and reported in disk_wait(). Holes are those of SEEK_HOLE.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -280,6 +281,7 @@ disk_open_file(const struct options *options, const char *path,
 		file_close(&file->disk);
 		return status;
 	}
+	assert(file->disk.export);
 	file->disk.export->size = file->disk.size;
 	file->disk.export->can_zero = true;
 	file->disk.export->can_flush = true;

@@ -79,7 +79,7 @@ fail(enum exit_code code, int errnum, const char *todo, const char *format, ...)
 	state.code = code;
 	state.cause = code;
 	state.errnum = errnum;
-	strcpy(state.failed, state.attempted);
+	memcpy(state.failed, state.attempted, sizeof(state.attempted));
 	snprintf(state.todo, sizeof(state.todo), "%s",
 		 todo && *todo ? todo : default_todo(code));
 	va_start(args, format);

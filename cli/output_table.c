@@ -159,9 +159,8 @@ fill_facts(struct libscols_table *table, const struct output *output)
 				continue;
 			snprintf(name, sizeof(name), "%s:", column->name);
 			for (char *at = name; *at; at++)
-				*at = *at == '_' ? ' '
-						 : (char)tolower(
-							   (unsigned char)*at);
+				*at = (char)(*at == '_' ? ' '
+							: tolower(*at & 0x7f));
 			line = output_scols_line(table);
 			set_cell(line, 0, name, OUTPUT_TEXT);
 			set_cell(line, 1, cell, column->type);

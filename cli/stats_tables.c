@@ -3,6 +3,7 @@
  * gives them, so a new one needs nothing here. */
 #include "cli/stats_tables.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/daemon.h"
@@ -133,9 +134,9 @@ commands_table(const struct options *options,
 static void
 add_name(struct output *output, const char *name)
 {
-	char text[64] = "";
+	char text[64];
 
-	strncat(text, name, sizeof(text) - 1);
+	snprintf(text, sizeof(text), "%s", name);
 	text[strcspn(text, "_")] = '\0';
 	output_text(output, text);
 }

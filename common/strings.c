@@ -132,9 +132,14 @@ string_list_append(struct string_list *list, const char *item)
 		return -1;
 	if (list->n_items == list->capacity) {
 		size_t capacity = list->capacity ? list->capacity * 2 : 4;
-		char **items = reallocarray(list->items, capacity,
-					    sizeof(*items));
+		char **items;
+		size_t size;
 
+		if (!checked_mul_size(capacity, sizeof(*items), &size)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		items = realloc(list->items, size);
 		if (!items)
 			return -1;
 		list->items = items;

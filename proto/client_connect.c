@@ -138,7 +138,7 @@ connect_socket(const char *path, struct client_error *error)
 			"than %zu bytes, which is all a socket address can "
 			"hold",
 			path, sizeof(where.sun_path) - 1);
-	strcpy(where.sun_path, path);
+	memcpy(where.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return client_error_set(error, CLIENT_BROKEN, errno,

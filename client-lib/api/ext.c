@@ -39,7 +39,8 @@ nbd_ext_get_address_family(struct nbd_handle *h)
 	API_CALL(call, h);
 	int family = 0;
 
-	while (families[family] != h->config.address_family)
+	while (family < N_FAMILIES - 1 &&
+	       families[family] != h->config.address_family)
 		family++;
 	return api_return(&call, family);
 }

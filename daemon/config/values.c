@@ -158,7 +158,8 @@ value_parse_range(const struct value *value, void *member)
 {
 	const char *text = value->text;
 	unsigned *range = member;
-	uint64_t low, high;
+	uint64_t low = 0;
+	uint64_t high;
 	bool is_good = scan_number(&text, &low);
 
 	high = low;

@@ -113,7 +113,8 @@ collect_volumes(struct daemon *daemon, const struct client *viewer,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (query->volume && strcmp(query->volume, volumes[i]->name))
+		if (query->volume &&
+		    strcmp(query->volume, volumes[i]->name) != 0)
 			continue;
 		if (query->scopes & METRIC_VOLUME)
 			r = collect_volume(volumes[i], report);
