@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "common/list.h"
 #include "nbdclientd/v1/io.pb-c.h"
 #include "proto/client.h"
 #include "proto/methods.h"
@@ -28,6 +29,8 @@ struct client {
 	/* How often it has connected again; and when it tried last. */
 	unsigned epoch;
 	gpr_timespec connected_at;
+	/* Opened by URI; see client_volumes.c. */
+	struct list volumes;
 };
 
 /* Whether this is still the process that made the client; if not, fills
@@ -41,6 +44,22 @@ gpr_timespec client_deadline(int timeout_ms);
  * was done since EPOCH. 0, or a negative errno with *ERROR filled. */
 int client_reconnect(struct client *client, unsigned epoch, gpr_timespec until,
 		     struct client_error *error);
+
+/* METHOD was carried out: if it opened a volume or closed one, that is
+ * remembered. */
+void client_note_volumes(struct client *client, enum rpc_method_id method,
+			 const void *request, const void *response);
+void client_forget_volumes(struct client *client);
+/* The client is connected anew: opens what it had opened. 0, or a negative errno
+ * with *ERROR filled. */
+int client_reopen_volumes(struct client *client, gpr_timespec until,
+			  struct client_error *error);
+
+/* A unary call without patience, whose response nobody needs. 0, or a negative
+ * errno with *ERROR filled. */
+int client_ask_once(struct client *client, enum rpc_method_id method,
+		    const void *request, gpr_timespec deadline,
+		    struct client_error *error);
 
 /* From the first loss to the first answer after it. */
 struct patience {

@@ -106,6 +106,24 @@ ask_once(struct client *client, const struct question *question,
 	return r;
 }
 
+int
+client_ask_once(struct client *client, enum rpc_method_id method,
+		const void *request, gpr_timespec deadline,
+		struct client_error *error)
+{
+	void *response = NULL;
+	const struct question question = {
+		.method = method,
+		.request = request,
+		.response = &response,
+		.deadline = deadline,
+	};
+	int r = ask_once(client, &question, error);
+
+	codec_message_free(response);
+	return r;
+}
+
 static int
 ask(struct client *client, const struct question *question,
     struct client_error *error)
@@ -140,7 +158,10 @@ client_call(struct client *client, enum rpc_method_id method,
 	assert(message->descriptor == rpc_methods[method].request);
 	if (!client_is_usable(client, error))
 		return NULL;
-	return ask(client, &question, error) < 0 ? NULL : response;
+	if (ask(client, &question, error) < 0)
+		return NULL;
+	client_note_volumes(client, method, request, response);
+	return response;
 }
 
 /* TEXT for a field of a message, which has no const and is only read. */

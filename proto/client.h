@@ -78,8 +78,9 @@ struct client *client_connect(const char *address, struct client_error *error);
 /*
  * From now on the client gets over a daemon that goes away: it connects again,
  * trying for TIMEOUT_MS, and repeats what has no answer and may be repeated:
- * the IO service and its channels, and questions. Such calls may take so much
- * longer than their timeout. 0, as it is at first: a lost connection is a
+ * the IO service and its channels, and questions; volumes that it has opened by
+ * URI it opens again first. Such calls may take so much longer than their
+ * timeout. 0, as it is at first: a lost connection is a
  * failure. Streams always end with their connection.
  */
 void client_set_patience(struct client *client, int timeout_ms);

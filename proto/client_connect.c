@@ -193,6 +193,7 @@ client_connect(const char *address, struct client_error *error)
 		return NULL;
 	client = calloc(1, sizeof(*client));
 	if (client) {
+		list_init(&client->volumes);
 		client->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		client->address = strdup(path);
 		client->generation = atomic_load(&forks);
@@ -237,6 +238,7 @@ client_free(struct client *client)
 	grpc_completion_queue_destroy(client->queue);
 	grpc_shutdown();
 	close(client->fd);
+	client_forget_volumes(client);
 	free(client->address);
 	free(client);
 }

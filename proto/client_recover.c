@@ -63,8 +63,14 @@ client_recover(struct client *client, struct patience *patience, unsigned epoch,
 	}
 	if (gpr_time_cmp(now, patience->until) >= 0)
 		return false;
-	if (client_reconnect(client, epoch, patience->until, &why) == 0)
-		return true;
+	if (client_reconnect(client, epoch, patience->until, &why) == 0) {
+		if (client_reopen_volumes(client, patience->until, &why) == 0)
+			return true;
+		/* This one leaves, too. */
+		if (client_may_recover(client, &why))
+			return client_recover(client, patience, client->epoch,
+					      error);
+	}
 	/* The caller's request may have been carried out all the same. */
 	why.applied = error->applied;
 	*error = why;

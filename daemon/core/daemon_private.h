@@ -39,6 +39,7 @@ struct daemon {
 	/* In order of name; each a reference. */
 	struct list volumes;
 	uint64_t next_ad_hoc;
+	unsigned ad_hoc_life;
 	struct list clients;
 	/* Those who have clients. */
 	struct list users;
@@ -66,6 +67,10 @@ void daemon_add_volume(struct daemon *daemon, struct volume *volume);
 void daemon_remove_volume(struct daemon *daemon, struct volume *volume);
 /* A name that no volume has. */
 void daemon_name_ad_hoc(struct daemon *daemon, char *name, size_t size);
+/* May a volume that is opened again have this name? 0, -EINVAL or -EEXIST with
+ * *FAILURE filled. */
+int daemon_check_ad_hoc_name(struct daemon *daemon, const char *name,
+			     struct failure *failure);
 void daemon_remove_all_volumes(struct daemon *daemon);
 /* Removes what CLIENT opened. */
 void daemon_close_ad_hoc(struct daemon *daemon, const struct client *client);

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/cleanup.h"
 #include "daemon/core/daemon_private.h"
 #include "daemon/core/log.h"
 #include "daemon/core/volume_private.h"
+
+#define AD_HOC_PREFIX "adhoc-"
 
 static uint64_t
 shut_deadline(struct daemon *daemon)
@@ -66,15 +69,50 @@ name_is_taken(const struct daemon *daemon, const char *name)
 	return configuration_find_volume(daemon->configuration, name);
 }
 
+/* Whoever opens a volume again after a restart wants the old name, so new ones
+ * are not those of another life. */
+static unsigned
+life_number(void)
+{
+	uint16_t number = 0;
+
+	/* Cannot fail for as few bytes; if it does, somebody may have to open
+	 * under a new name. */
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = 0;
+	return number;
+}
+
 void
 daemon_name_ad_hoc(struct daemon *daemon, char *name, size_t size)
 {
 	SCOPED_LOCK(&daemon->lock);
 
+	if (daemon->next_ad_hoc == 0)
+		daemon->ad_hoc_life = life_number();
 	do
-		snprintf(name, size, "adhoc-%llu",
+		snprintf(name, size, AD_HOC_PREFIX "%04x-%llu",
+			 daemon->ad_hoc_life,
 			 (unsigned long long)++daemon->next_ad_hoc);
 	while (name_is_taken(daemon, name));
+}
+
+int
+daemon_check_ad_hoc_name(struct daemon *daemon, const char *name,
+			 struct failure *failure)
+{
+	SCOPED_LOCK(&daemon->lock);
+
+	if (!volume_name_is_valid(name) ||
+	    strncmp(name, AD_HOC_PREFIX, strlen(AD_HOC_PREFIX)) != 0)
+		return failure_set(failure, EINVAL, FAILURE_INVALID,
+				   "a volume that is opened cannot be called "
+				   "'%s': it is no name that one had",
+				   name);
+	if (name_is_taken(daemon, name))
+		return failure_set(failure, EEXIST, FAILURE_INVALID,
+				   "there is a volume '%s' already", name);
+	return 0;
 }
 
 /* A reference to a listed volume that CHOOSE says yes to, or NULL. */

@@ -146,6 +146,9 @@ void volume_unwatch(struct volume *volume, struct volume_watcher *watcher);
 
 struct ad_hoc_options {
 	const char *uri;
+	/* The name that it had before the daemon was restarted, or NULL or "":
+	 * a new one. */
+	const char *name;
 	/* 0 means 1. */
 	unsigned connections;
 	bool is_read_only;

@@ -182,9 +182,16 @@ ad_hoc_settings(const struct ad_hoc_options *options, const char *name)
 	return settings;
 }
 
+static bool
+is_named(const struct ad_hoc_options *options)
+{
+	return options->name && options->name[0];
+}
+
 static int
-may_open(struct client *client, const struct configuration *configuration,
-	 struct failure *failure)
+may_open(struct daemon *daemon, struct client *client,
+	 const struct ad_hoc_options *options,
+	 const struct configuration *configuration, struct failure *failure)
 {
 	const struct daemon_settings *settings = &configuration->daemon;
 
@@ -196,6 +203,9 @@ may_open(struct client *client, const struct configuration *configuration,
 					  "AdHocUsers=.");
 		return -EPERM;
 	}
+	if (is_named(options) &&
+	    daemon_check_ad_hoc_name(daemon, options->name, failure) < 0)
+		return -failure->errnum;
 	/* The count may briefly be too high, and then another is refused. */
 	if (client->ad_hoc_volumes++ >= settings->max_ad_hoc_volumes) {
 		client->ad_hoc_volumes--;
@@ -216,8 +226,10 @@ make_ad_hoc(struct daemon *daemon, struct client *client,
 	struct volume *volume;
 	char name[32];
 
-	daemon_name_ad_hoc(daemon, name, sizeof(name));
-	settings = ad_hoc_settings(options, name);
+	if (!is_named(options))
+		daemon_name_ad_hoc(daemon, name, sizeof(name));
+	settings = ad_hoc_settings(options,
+				   is_named(options) ? options->name : name);
 	if (!settings)
 		return NULL;
 	volume = volume_new(daemon, settings);
@@ -248,7 +260,8 @@ volume_open_ad_hoc(struct daemon *daemon, struct client *client,
 	if (daemon->is_draining)
 		failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
 			    "the daemon is shutting down");
-	else if (may_open(client, configuration, &failure) == 0) {
+	else if (may_open(daemon, client, options, configuration, &failure) ==
+		 0) {
 		volume = make_ad_hoc(daemon, client, options, configuration);
 		if (!volume) {
 			client->ad_hoc_volumes--;

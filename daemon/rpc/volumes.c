@@ -124,6 +124,7 @@ on_open_volume(struct rpc_call *call, grpc_byte_buffer *bytes)
 		return;
 	options = (struct ad_hoc_options){
 		.uri = message->uri,
+		.name = message->name,
 		.connections = message->connections,
 		.is_read_only = message->read_only,
 		.deadline = open_deadline(call, message->timeout_ms),

@@ -62,7 +62,7 @@ set_up(struct fixture *f)
 	sem_init(&f->done, 0, 0);
 	assert_int_equal(pthread_create(&f->operator, NULL, operate, f), 0);
 	reborn_start(&f->server, f->argv);
-	daemon_prepare(&f->daemon, "");
+	daemon_prepare(&f->daemon, "AdHocUsers=*\nAdHocTransports=unix\n");
 	daemon_put_volume(&f->daemon, "disk", "Uri=nbd+unix:///?socket=%s\n",
 			  f->server.socket);
 	daemon_launch(&f->daemon);
@@ -187,6 +187,92 @@ a_channel_goes_on_after_a_kill(void **state)
 	a_channel_goes_on(kill_midway);
 }
 
+/* The volume and the channel are of one client; both are there again. */
+static void
+a_volume_opened_by_uri_is_opened_again(void **state)
+{
+	Nbdclientd__V1__OpenVolumeRequest request =
+		NBDCLIENTD__V1__OPEN_VOLUME_REQUEST__INIT;
+	Nbdclientd__V1__CloseVolumeRequest closing =
+		NBDCLIENTD__V1__CLOSE_VOLUME_REQUEST__INIT;
+	CLEANUP_FREE char *uri = NULL;
+	Nbdclientd__V1__Volume *volume;
+	struct client_error error;
+	struct fixture f;
+	void *response;
+
+	(void)state;
+	set_up(&f);
+	channel_free(f.channel);
+	assert_true(asprintf(&uri, "nbd+unix:///?socket=%s", f.server.socket) >
+		    0);
+	request.uri = uri;
+	volume = client_call(f.client, RPC_VOLUMES_OPEN_VOLUME, &request,
+			     PATIENCE, &error);
+	if (!volume)
+		fail_msg("%s", error.message);
+	f.channel = channel_open(f.client, volume->name, PATIENCE, &error);
+	if (!f.channel)
+		fail_msg("%s", error.message);
+	work(&f, NBDCLIENTD__V1__COMMAND__COMMAND_WRITE, kill_midway);
+	work(&f, NBDCLIENTD__V1__COMMAND__COMMAND_READ, terminate_midway);
+	closing.name = volume->name;
+	response = client_call(f.client, RPC_VOLUMES_CLOSE_VOLUME, &closing,
+			       PATIENCE, &error);
+	assert_non_null(response);
+	codec_message_free(response);
+	codec_message_free(volume);
+	tear_down(&f);
+}
+
+/* Whoever asks for a name must have had it. */
+static void
+a_name_of_one_s_own_choice_is_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		int errnum;
+	} refused[] = {
+		{ "disk", EINVAL },
+		{ "adhoc", EINVAL },
+		{ "adhoc-/", EINVAL },
+	};
+	Nbdclientd__V1__OpenVolumeRequest request =
+		NBDCLIENTD__V1__OPEN_VOLUME_REQUEST__INIT;
+	CLEANUP_FREE char *uri = NULL;
+	Nbdclientd__V1__Volume *volume;
+	struct client_error error;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	assert_true(asprintf(&uri, "nbd+unix:///?socket=%s", f.server.socket) >
+		    0);
+	request.uri = uri;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		CLEANUP_FREE char *name = strdup(refused[i].name);
+
+		request.name = name;
+		assert_null(client_call(f.client, RPC_VOLUMES_OPEN_VOLUME,
+					&request, PATIENCE, &error));
+		assert_int_equal(error.errno_value, refused[i].errnum);
+	}
+	{
+		static char name[] = "adhoc-1234-5";
+
+		request.name = name;
+		volume = client_call(f.client, RPC_VOLUMES_OPEN_VOLUME,
+				     &request, PATIENCE, &error);
+		assert_non_null(volume);
+		assert_string_equal(volume->name, name);
+		codec_message_free(volume);
+		assert_null(client_call(f.client, RPC_VOLUMES_OPEN_VOLUME,
+					&request, PATIENCE, &error));
+		assert_int_equal(error.errno_value, EEXIST);
+	}
+	tear_down(&f);
+}
+
 static void
 write_and_check(struct fixture *f, uint64_t offset)
 {
@@ -268,6 +354,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_channel_goes_on_after_a_restart),
 		cmocka_unit_test(a_channel_goes_on_after_a_kill),
+		cmocka_unit_test(a_volume_opened_by_uri_is_opened_again),
+		cmocka_unit_test(a_name_of_one_s_own_choice_is_refused),
 		cmocka_unit_test(single_calls_go_on),
 		cmocka_unit_test(without_patience_a_lost_daemon_is_a_failure),
 		cmocka_unit_test(patience_ends),
