@@ -244,7 +244,7 @@ run_bench(const struct options *options)
 	attempt("measure %s", disk->name);
 	interrupt_defer();
 	status = bench_init(&bench, options, disk);
-	if (status == EXIT_OK)
+	if (status == EXIT_OK && !options_has(options, OPTION_DRY_RUN))
 		status = run_slots(options, &bench);
 	payload_release(&bench.pattern);
 	free(bench.samples);

@@ -77,7 +77,7 @@ const struct command commands[] = {
 	  0, 1, -1, run_client_kill },
 
 	/* What a server has. */
-	{ NULL, "list", "URI", "the exports of a server",
+	{ NULL, "list", "TARGET", "the exports of a server",
 	  OPTION(NAMES), 1, 1, run_list },
 	{ NULL, "info", "TARGET", "size, flags and block sizes of an export",
 	  0, 1, 1, run_info },

@@ -10,6 +10,7 @@
 #include "cli/errors.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "common/checked.h"
 
 /* A command without payload is split at this, to show progress and to stay
@@ -190,8 +191,10 @@ int
 disk_run_range(struct disk *disk, enum disk_command command, uint32_t flags,
 	       uint64_t offset, uint64_t length)
 {
+	struct progress progress;
 	int status = EXIT_OK;
 
+	progress_start(&progress, disk->options, length);
 	while (length > 0 && status == EXIT_OK) {
 		struct disk_request request = {
 			.command = command,
@@ -203,12 +206,16 @@ disk_run_range(struct disk *disk, enum disk_command command, uint32_t flags,
 		attempt("%s %" PRIu64 " bytes at offset %" PRIu64 " of %s",
 			disk_command_name(command), request.length, offset,
 			disk->name);
-		if (interrupted())
-			return fail_interrupted();
-		status = disk_run(disk, &request);
+		status = interrupted() ? fail_interrupted()
+				       : disk_run(disk, &request);
+		if (status == EXIT_OK)
+			progress_add(&progress, request.length);
 		offset += request.length;
 		length -= request.length;
 	}
+	/* Short ones are done before anybody could look. */
+	if (progress.shown_at)
+		progress_finish(&progress);
 	return status;
 }
 

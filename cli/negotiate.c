@@ -171,10 +171,7 @@ static int
 connect_direct(struct negotiation *negotiation, char *target)
 {
 	if (!target_is_uri(target))
-		return fail(EXIT_USAGE, EINVAL,
-			    "leave --direct out, or write an NBD URI",
-			    "volumes are the daemon's, and --direct does "
-			    "without the daemon");
+		return target_fail_without_daemon();
 	negotiation->direct = direct_negotiation_open(negotiation->options,
 						      target);
 	return negotiation->direct ? EXIT_OK : (int)failure_code();
@@ -193,7 +190,10 @@ run_negotiate(const struct options *options)
 	status = options_has(options, OPTION_DIRECT)
 			 ? connect_direct(&negotiation, target)
 			 : connect_stream(&negotiation, target);
-	if (status == EXIT_OK)
+	/* Steps can change things: the connection is all that is tried. */
+	if (status == EXIT_OK && options_has(options, OPTION_DRY_RUN))
+		negotiation_abort(&negotiation, NULL, 0);
+	else if (status == EXIT_OK)
 		status = run_lines(&negotiation);
 	client_stream_free(negotiation.stream);
 	direct_negotiation_close(negotiation.direct);

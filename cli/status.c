@@ -251,6 +251,16 @@ run_daemon_info(const struct options *options)
 	return output_finish(daemon_facts(options, status));
 }
 
+/* All that can be known without doing it: there is a daemon. */
+static int
+check_daemon(const struct options *options)
+{
+	void *status = get_status(options);
+
+	codec_message_free(status);
+	return status ? EXIT_OK : (int)failure_code();
+}
+
 int
 run_daemon_reload(const struct options *options)
 {
@@ -265,6 +275,8 @@ run_daemon_reload(const struct options *options)
 	struct output *output;
 
 	attempt("have the daemon read its configuration again");
+	if (options_has(options, OPTION_DRY_RUN))
+		return check_daemon(options);
 	response = daemon_call(options, RPC_ADMIN_RELOAD, &request);
 	if (!response) {
 		if (failure_code() == EXIT_USAGE)
@@ -288,7 +300,7 @@ run_daemon_drain(const struct options *options)
 
 	attempt("have the daemon finish and exit");
 	if (options_has(options, OPTION_DRY_RUN))
-		return EXIT_OK;
+		return check_daemon(options);
 	response = daemon_call(options, RPC_ADMIN_DRAIN, &request);
 	codec_message_free(response);
 	return response ? EXIT_OK : (int)failure_code();
@@ -308,7 +320,7 @@ run_daemon_log_level(const struct options *options)
 
 	attempt("%s the daemon's log level",
 		options->n_args > 0 ? "set" : "ask for");
-	if (options->n_args > 0)
+	if (options->n_args > 0 && !options_has(options, OPTION_DRY_RUN))
 		request.level = options->args[0];
 	response = daemon_call(options, RPC_ADMIN_SET_LOG_LEVEL, &request);
 	if (!response)

@@ -61,6 +61,9 @@ run_volume_open(const struct options *options)
 	volume = daemon_call(options, RPC_VOLUMES_OPEN_VOLUME, &request);
 	if (!volume)
 		return (int)failure_code();
+	/* That it can be opened is all that was asked: it closes with us. */
+	if (options_has(options, OPTION_DRY_RUN))
+		return EXIT_OK;
 	status = output_finish(volume_facts(options, volume));
 	fflush(stdout);
 	if (status == EXIT_OK && !options_has(options, OPTION_QUIET))
@@ -84,7 +87,7 @@ run_volume_close(const struct options *options)
 	attempt("close the volume %s", options->args[0]);
 	request.name = options->args[0];
 	if (options_has(options, OPTION_DRY_RUN))
-		return EXIT_OK;
+		return volume_check(options, options->args[0]);
 	response = daemon_call(options, RPC_VOLUMES_CLOSE_VOLUME, &request);
 	codec_message_free(response);
 	return response ? EXIT_OK : (int)failure_code();

@@ -2,8 +2,11 @@
 /* Volumes on the screen. */
 #include "cli/volume_facts.h"
 
+#include "cli/daemon.h"
+#include "cli/errors.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "nbdclientd/v1/volumes.pb-c.h"
 
 static const struct output_column volume_columns[] = {
 	{ "NAME", OUTPUT_TEXT },
@@ -139,6 +142,19 @@ add_volume(struct output *output, const Nbdclientd__V1__Volume *volume)
 		output_nothing(output);
 		output_nothing(output);
 	}
+}
+
+int
+volume_check(const struct options *options, char *name)
+{
+	Nbdclientd__V1__GetVolumeRequest request =
+		NBDCLIENTD__V1__GET_VOLUME_REQUEST__INIT;
+	void *volume;
+
+	request.name = name;
+	volume = daemon_call(options, RPC_VOLUMES_GET_VOLUME, &request);
+	codec_message_free(volume);
+	return volume ? EXIT_OK : (int)failure_code();
 }
 
 struct output *

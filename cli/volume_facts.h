@@ -15,3 +15,6 @@ struct output *volume_rows(const struct options *options,
 			   size_t n_volumes);
 struct output *volume_facts(const struct options *options,
 			    const Nbdclientd__V1__Volume *volume);
+
+/* Is there such a volume, for us? EXIT_OK, or the code of a recorded failure. */
+int volume_check(const struct options *options, char *name);

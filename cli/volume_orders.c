@@ -20,7 +20,7 @@ give_order(const struct options *options, const char *verb,
 
 	attempt("%s the volume %s", verb, options->args[0]);
 	if (options_has(options, OPTION_DRY_RUN))
-		return EXIT_OK;
+		return volume_check(options, options->args[0]);
 	volume = daemon_call(options, method, request);
 	if (!volume)
 		return (int)failure_code();
@@ -68,20 +68,6 @@ wait_until_serving(struct client_stream *stream)
 	return EXIT_OK;
 }
 
-/* A volume that does not exist is told at once; Watch would wait for it. */
-static int
-require_volume(const struct options *options)
-{
-	Nbdclientd__V1__GetVolumeRequest request =
-		NBDCLIENTD__V1__GET_VOLUME_REQUEST__INIT;
-	void *volume;
-
-	request.name = options->args[0];
-	volume = daemon_call(options, RPC_VOLUMES_GET_VOLUME, &request);
-	codec_message_free(volume);
-	return volume ? EXIT_OK : (int)failure_code();
-}
-
 int
 run_volume_wait(const struct options *options)
 {
@@ -94,8 +80,9 @@ run_volume_wait(const struct options *options)
 
 	attempt("wait for the volume %s", options->args[0]);
 	status = daemon_connect(options, &client);
+	/* What does not exist is told at once; Watch would wait for it. */
 	if (status == EXIT_OK)
-		status = require_volume(options);
+		status = volume_check(options, options->args[0]);
 	if (status != EXIT_OK)
 		return status;
 	request.service = options->args[0];

@@ -166,6 +166,30 @@ class Daemon(support.Case):
             self.nbdctl("volume", "ls", "-o", "value", "--columns",
                         "name").text.split(), ["disk0", "disk1"])
 
+    def test_dry_runs_change_nothing(self):
+        self.start_one("AdHocUsers=*\nAdHocTransports=unix")
+        self.wait_ready()
+        self.write_file("etc/volumes.d/disk1.conf",
+                        f"[Volume]\nUri={self.server.uri}\n".encode())
+        for words in (["daemon", "reload"], ["daemon", "drain"],
+                      ["daemon", "log-level", "debug"],
+                      ["volume", "open", self.server.uri],
+                      ["volume", "close", "disk0"],
+                      ["volume", "pause", "disk0"]):
+            self.nbdctl(*words, "--dry-run")
+        for words in (["volume", "close", "disk9"],
+                      ["volume", "pause", "disk9"]):
+            self.nbdctl(*words, "--dry-run", code=UNKNOWN_VOLUME)
+        self.assertEqual(
+            self.nbdctl("volume", "ls", "-o", "value", "--columns",
+                        "name,state").text, "disk0\tready\n")
+        self.assertEqual(
+            self.nbdctl("daemon", "log-level", "-o", "value", "--columns",
+                        "level").text, "info\n")
+        self.daemon.kill()
+        self.nbdctl("-t", "200ms", "daemon", "reload", "--dry-run",
+                    code=NO_DAEMON)
+
     def test_a_bad_configuration_changes_nothing(self):
         self.start_one()
         self.wait_ready()

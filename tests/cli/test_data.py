@@ -121,6 +121,10 @@ class Data:
         self.nbdctl("write", self.target, "--dry-run", input=b"x" * 100)
         self.nbdctl("copy", self.write_file("f", b"x" * 100), self.target,
                     "--dry-run")
+        self.nbdctl("zero", self.target, "--dry-run")
+        self.nbdctl("bench", self.target, "--rw", "write", "-y", "--dry-run")
+        self.nbdctl("negotiate", self.target, "--dry-run",
+                    input=b"go\nwrite 0 6869\n")
         self.assertEqual(
             self.nbdctl("read", self.target, "--length", "100").out,
             bytes(100))
