@@ -127,8 +127,11 @@ note_answer(const struct request_target *target, struct request *request,
 	if (!times->answered)
 		times->answered = part->answered_at;
 	times->answered_last = part->answered_at;
-	if (slow_is_slow(target, part->answered_at - times->arrived))
+	if (slow_is_slow(target, part->answered_at - times->arrived)) {
 		times->round_trip = connection_round_trip(part->connection);
+		times->endpoint = part->connection->endpoint;
+		times->connection = part->connection->id;
+	}
 }
 
 void

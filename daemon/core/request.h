@@ -19,6 +19,7 @@
 #include "daemon/core/timer.h"
 
 struct client;
+struct endpoint;
 struct flow;
 struct extent_collection;
 struct request_target;
@@ -52,6 +53,9 @@ struct request_times {
 	/* What the kernel says of the way to the server and back, if it knows
 	 * and the request is slow: ns. */
 	uint64_t round_trip;
+	/* Who answered a slow one; the target's owner keeps the endpoint. */
+	const struct endpoint *endpoint;
+	uint64_t connection;
 };
 
 struct request {

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/strings.h"
+#include "daemon/core/endpoint.h"
 #include "daemon/core/log.h"
 #include "daemon/core/target.h"
 
@@ -83,11 +84,15 @@ describe_times(struct string_builder *text, const struct request *request)
 void
 slow_check(struct request_target *target, struct request *request)
 {
-	struct log_subject about = { .volume = request->failure.volume
-						       ? request->failure.volume
-						       : target->name,
-				     .endpoint = request->failure.endpoint,
-				     .request = request->id };
+	const struct endpoint *endpoint = request->times.endpoint;
+	struct log_subject about = {
+		.volume = request->failure.volume ? request->failure.volume
+						  : target->name,
+		.endpoint = endpoint ? endpoint->uri
+				     : request->failure.endpoint,
+		.connection = request->times.connection,
+		.request = request->id,
+	};
 	struct string_builder builder = STRING_BUILDER_INIT;
 	CLEANUP_FREE char *text = NULL;
 

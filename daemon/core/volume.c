@@ -218,7 +218,7 @@ volume_on_disconnected(struct volume *volume)
 {
 	struct daemon *daemon = volume->daemon;
 
-	log_write(LOG_DEBUG,
+	log_write(volume->is_ad_hoc ? LOG_DEBUG : LOG_INFO,
 		  &(struct log_subject){ .volume = volume->name,
 					 .event = LOG_EVENT_VOLUME_CLOSED },
 		  "closed");

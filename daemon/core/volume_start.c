@@ -54,7 +54,7 @@ tell_opened(const struct volume *volume)
 		log_write(LOG_DEBUG, &about, "opened by client %" PRIu64,
 			  volume->opener->id);
 	else
-		log_write(LOG_DEBUG, &about, "opened");
+		log_write(LOG_INFO, &about, "opened");
 }
 
 /* What must be there before anybody can find the volume. */

@@ -119,12 +119,12 @@ round_trip() {
 }
 
 uses_our_library() {
+	# nbdctl loads it where it needs it.
 	machine_run sh -ec '
 		ldconfig -p | grep libnbd.so.0
-		for program in nbd-clientd nbdctl; do
-			ldd $(command -v $program) | grep libnbd.so.0
-			ldd $(command -v $program) | grep -q /usr/local/.*libnbd
-		done'
+		ldd $(command -v nbd-clientd) | grep /usr/local/.*libnbd.so.0
+		LD_DEBUG=libs nbdctl --direct size nbd://127.0.0.1/ 2>&1 |
+			grep "calling init: /usr/local/.*libnbd.so.0"'
 }
 
 service_and_socket_are_sound() {
@@ -216,7 +216,7 @@ SlowRequest=1us' &&
 loss_is_found() {
 	machine_run systemctl kill --signal=KILL store-unix.service &&
 		wait_for 10 "the loss is in the journal" \
-			journal_has a91e64b75d2c4f0c8b3e7f12d0c5a946 \
+			journal_has MESSAGE_ID=a91e64b75d2c4f0c8b3e7f12d0c5a946 \
 			NBD_VOLUME='^unix$' NBD_ENDPOINT='/run/store/sock' \
 			NBD_CONNECTION='^[1-9][0-9]*$' PRIORITY='^4$' &&
 		machine_run rm -f /run/store/sock && start_unix_server &&
@@ -244,11 +244,12 @@ copy_goes_on_through_restarts() {
 		rm /tmp/image /tmp/back'
 }
 
-# An entry of this MESSAGE_ID has these fields, by their patterns.
+# journal_has MATCH FIELD=PATTERN...: of the entries that journalctl finds by
+# MATCH, one has these fields.
 journal_has() {
-	local id=$1
+	local match=$1
 	shift
-	machine_run journalctl -u nbd-clientd -o json MESSAGE_ID="$id" |
+	machine_run journalctl -u nbd-clientd -o json "$match" |
 		python3 -c '
 import json, re, sys
 wanted = [word.split("=", 1) for word in sys.argv[1:]]
@@ -257,6 +258,45 @@ print(len(seen), "entries; the last:", seen[-1:])
 sys.exit(not any(all(re.search(pattern, str(entry.get(name, "")))
                      for name, pattern in wanted) for entry in seen))
 ' "$@"
+}
+
+# journal_gets as journal_has, for what is about to come.
+journal_gets() {
+	wait_for 20 "an entry with $*" journal_has "$@"
+}
+
+# A server that is slow to read, and forgets when it is restarted. Argument: how
+# much it serves.
+start_odd_server() {
+	machine_run systemd-run --quiet --collect --unit=store-odd \
+		--property=KillSignal=SIGKILL nbdkit --foreground \
+		--ipaddr=127.0.0.1 --port=10811 --filter=delay memory "$1" \
+		delay-read=200ms
+}
+
+serve_odd_volume() {
+	start_odd_server 1M && wait_for 10 "the server listens" \
+		machine_run bash -c ': </dev/tcp/127.0.0.1/10811' &&
+		volume odd 'Uri=nbd://127.0.0.1:10811/
+SlowRequest=50ms' &&
+		machine_run systemctl reload nbd-clientd &&
+		as_alice nbdctl volume wait odd
+}
+
+# What is acknowledged, and no flush covers it, when the server forgets.
+odd_server_forgets() {
+	as_alice sh -c 'head -c 512 /dev/urandom | nbdctl write odd' &&
+		machine_run systemctl restart store-odd.service
+}
+
+odd_server_shrinks() {
+	machine_run systemctl stop store-odd.service && start_odd_server 512K
+}
+
+odd_volume_goes() {
+	rm "$machine_root/etc/nbd-clientd/volumes.d/odd.conf"
+	machine_run systemctl reload nbd-clientd &&
+		machine_run systemctl stop store-odd.service
 }
 
 # A server that wants TLS, and keys in a pipe that nobody writes to: whoever
@@ -333,13 +373,13 @@ check "and a verified copy goes on while that is restarted" \
 	copy_goes_on_through_restarts alone.service --address=/run/alone.sock
 check "after a stop no socket of it is left" stop_alone
 check "a connection in the journal has an id, and fields to search for" \
-	journal_has 5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
+	journal_has MESSAGE_ID=5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
 	NBD_ENDPOINT='^nbd://127.0.0.1/$' NBD_CONNECTION='^[1-9][0-9]*$' \
 	PRIORITY='^6$' MESSAGE='connected'
 check "so has a reload" \
-	journal_has 3d70c9f4e81b4b6fa25e90d7c3618ab2 MESSAGE='1 volumes added'
+	journal_has MESSAGE_ID=3d70c9f4e81b4b6fa25e90d7c3618ab2 MESSAGE='1 volumes added'
 check "so has a drain" \
-	journal_has e4b8a2136f9d4c75b01d58c7f2903e6d MESSAGE='draining'
+	journal_has MESSAGE_ID=e4b8a2136f9d4c75b01d58c7f2903e6d MESSAGE='draining'
 
 check "it is confined to 1.5 or better" is_well_confined
 check "stopping it succeeds" machine_run systemctl stop nbd-clientd.service
@@ -360,6 +400,28 @@ check "so is the loss of a connection, and then it serves on" loss_is_found
 check "a key comes by LoadCredential=, and nobody else can read it" \
 	use_credentials
 check "and a volume with TLS uses it" round_trip secret
+
+odd="NBD_VOLUME=^odd$"
+odd_endpoint="NBD_ENDPOINT=^nbd://127.0.0.1:10811/\$"
+check "a volume is added to the running daemon" serve_odd_volume
+check "the journal has its beginning" journal_gets \
+	MESSAGE_ID=68d3e0a7f91c45b2862f0c7be5194da3 "$odd" PRIORITY='^6$'
+check "a slow read is read" as_alice nbdctl dump odd --length 512
+check "the journal has the request, its volume and endpoint" journal_gets \
+	NBD_VOLUME=odd NBD_REQUEST='^[1-9][0-9]*$' "$odd_endpoint" \
+	NBD_CONNECTION='^[1-9][0-9]*$' PRIORITY='^4$' MESSAGE='slow request .* queue .* s, wire .* s, server'
+check "a server forgets" odd_server_forgets
+check "the journal has the loss of the connection" journal_gets \
+	MESSAGE_ID=a91e64b75d2c4f0c8b3e7f12d0c5a946 "$odd" "$odd_endpoint" \
+	NBD_CONNECTION='^[1-9][0-9]*$' PRIORITY='^4$'
+check "and the writes that were carried out again" journal_gets \
+	MESSAGE_ID=0b9f6d21c84e4e57b3a0f5d2176c9e48 "$odd" "$odd_endpoint"
+check "a server comes back smaller" odd_server_shrinks
+check "the journal has the quarantine" journal_gets \
+	MESSAGE_ID=f2617ac05b3d4980a7e14c92d80b365e "$odd" "$odd_endpoint"
+check "the volume is removed" odd_volume_goes
+check "the journal has its end" journal_gets \
+	MESSAGE_ID=c7402be98d6f4f1ab5937d10e62ca8f5 "$odd"
 
 check "it restarts with another watchdog" be_impatient
 check "it feeds the watchdog" wait_for 10 "it has" watchdog_was_fed
