@@ -3,11 +3,11 @@
 #include "cli/direct.h"
 
 #include <errno.h>
-#include <libnbd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/direct_handle.h"
+#include "cli/direct_library.h"
 #include "cli/errors.h"
 #include "cli/export_facts.h"
 #include "cli/options.h"
@@ -58,10 +58,10 @@ direct_step_info(const struct options *options, struct nbd_handle *nbd)
 	struct step step = { 0 };
 
 	/* An oldstyle server has no options: all is known already. */
-	if (nbd_aio_is_negotiating(nbd) != 1)
+	if (sym_nbd_aio_is_negotiating(nbd) != 1)
 		return EXIT_OK;
 	return finish_step(options, nbd, &step,
-			   nbd_aio_opt_info(nbd, STEP_DONE(&step)));
+			   sym_nbd_aio_opt_info(nbd, STEP_DONE(&step)));
 }
 
 int
@@ -69,10 +69,10 @@ direct_step_go(const struct options *options, struct nbd_handle *nbd)
 {
 	struct step step = { 0 };
 
-	if (nbd_aio_is_negotiating(nbd) != 1)
+	if (sym_nbd_aio_is_negotiating(nbd) != 1)
 		return EXIT_OK;
 	return finish_step(options, nbd, &step,
-			   nbd_aio_opt_go(nbd, STEP_DONE(&step)));
+			   sym_nbd_aio_opt_go(nbd, STEP_DONE(&step)));
 }
 
 struct listing {
@@ -113,15 +113,16 @@ direct_step_list(const struct options *options, struct nbd_handle *nbd,
 	struct step step = { 0 };
 	int status;
 
-	if (nbd_aio_is_negotiating(nbd) != 1)
+	if (sym_nbd_aio_is_negotiating(nbd) != 1)
 		return fail(EXIT_NOT_SUPPORTED, ENOTSUP, NULL,
 			    "an oldstyle server has one export and no list");
 	status = finish_step(
 		options, nbd, &step,
-		nbd_aio_opt_list(nbd,
-				 (nbd_list_callback){ .callback = on_listed,
-						      .user_data = &listing },
-				 STEP_DONE(&step)));
+		sym_nbd_aio_opt_list(
+			nbd,
+			(nbd_list_callback){ .callback = on_listed,
+					     .user_data = &listing },
+			STEP_DONE(&step)));
 	if (listing.is_out_of_memory)
 		status = fail_errno(ENOMEM, "no memory");
 	*exports = listing.exports;
@@ -141,17 +142,17 @@ direct_step_contexts(const struct options *options, struct nbd_handle *nbd,
 {
 	struct step step = { 0 };
 
-	if (nbd_aio_is_negotiating(nbd) != 1)
+	if (sym_nbd_aio_is_negotiating(nbd) != 1)
 		return fail(EXIT_NOT_SUPPORTED, ENOTSUP, NULL,
 			    "an oldstyle server has no metadata contexts");
-	if (nbd_clear_meta_contexts(nbd) < 0)
+	if (sym_nbd_clear_meta_contexts(nbd) < 0)
 		return direct_fail(nbd, 0, NULL);
 	for (size_t i = 0; queries[i]; i++)
-		if (nbd_add_meta_context(nbd, queries[i]) < 0)
+		if (sym_nbd_add_meta_context(nbd, queries[i]) < 0)
 			return direct_fail(nbd, 0, NULL);
 	return finish_step(
 		options, nbd, &step,
-		nbd_aio_opt_list_meta_context(
+		sym_nbd_aio_opt_list_meta_context(
 			nbd,
 			(nbd_context_callback){ .callback = on_context,
 						.user_data = contexts },
@@ -169,11 +170,11 @@ add_contexts(const struct options *options, struct nbd_handle *nbd,
 	char **vector;
 	bool is_kept;
 
-	if (nbd_aio_is_negotiating(nbd) != 1)
+	if (sym_nbd_aio_is_negotiating(nbd) != 1)
 		return EXIT_OK;
 	if (direct_step_contexts(options, nbd, all, &contexts) != EXIT_OK) {
 		string_list_done(&contexts);
-		if (nbd_aio_is_negotiating(nbd) != 1)
+		if (sym_nbd_aio_is_negotiating(nbd) != 1)
 			return (int)failure_code();
 		failure_clear();
 		return EXIT_OK;
@@ -192,11 +193,11 @@ describe(const struct options *options, struct nbd_handle *nbd,
 {
 	Nbdclientd__V1__Export *full;
 
-	if (nbd_set_export_name(nbd, (*export)->name) < 0)
+	if (sym_nbd_set_export_name(nbd, (*export)->name) < 0)
 		return direct_fail(nbd, 0, NULL);
 	attempt("ask for the properties of the export \"%s\"", (*export)->name);
 	if (direct_step_info(options, nbd) != EXIT_OK) {
-		if (nbd_aio_is_negotiating(nbd) != 1)
+		if (sym_nbd_aio_is_negotiating(nbd) != 1)
 			return (int)failure_code();
 		failure_clear();
 		(*export)->detail = strdup("the server would not describe it");
@@ -264,7 +265,7 @@ static int
 info_into(const struct options *options, struct nbd_handle *nbd,
 	  Nbdclientd__V1__ExportInfoResponse *response)
 {
-	char *name = nbd_get_export_name(nbd);
+	char *name = sym_nbd_get_export_name(nbd);
 	int status;
 
 	if (!name)

@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <libnbd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/direct_handle.h"
+#include "cli/direct_library.h"
 #include "cli/disk.h"
 #include "cli/errors.h"
 #include "cli/export_facts.h"
@@ -113,25 +113,26 @@ start(struct direct_disk *direct, struct disk_request *request,
 	switch (request->command) {
 	case DISK_READ:
 		*payload = payload_allocate(request->length, &bytes);
-		return nbd_aio_pread(nbd, bytes, request->length,
-				     request->offset, done, request->flags);
+		return sym_nbd_aio_pread(nbd, bytes, request->length,
+					 request->offset, done, request->flags);
 	case DISK_WRITE:
 		*payload = payload_take(&request->data);
-		return nbd_aio_pwrite(nbd, payload->bytes, payload->length,
-				      request->offset, done, request->flags);
+		return sym_nbd_aio_pwrite(nbd, payload->bytes, payload->length,
+					  request->offset, done,
+					  request->flags);
 	case DISK_FLUSH:
-		return nbd_aio_flush(nbd, done, request->flags);
+		return sym_nbd_aio_flush(nbd, done, request->flags);
 	case DISK_TRIM:
-		return nbd_aio_trim(nbd, request->length, request->offset, done,
-				    request->flags);
+		return sym_nbd_aio_trim(nbd, request->length, request->offset,
+					done, request->flags);
 	case DISK_CACHE:
-		return nbd_aio_cache(nbd, request->length, request->offset,
-				     done, request->flags);
+		return sym_nbd_aio_cache(nbd, request->length, request->offset,
+					 done, request->flags);
 	case DISK_ZERO:
-		return nbd_aio_zero(nbd, request->length, request->offset, done,
-				    request->flags);
+		return sym_nbd_aio_zero(nbd, request->length, request->offset,
+					done, request->flags);
 	case DISK_BLOCK_STATUS:
-		return nbd_aio_block_status(
+		return sym_nbd_aio_block_status(
 			nbd,
 			request->length < LENGTH_MAX ? request->length
 						     : LENGTH_MAX,
@@ -185,7 +186,7 @@ report(struct direct_disk *direct)
 static void
 give_up(struct direct_disk *direct)
 {
-	nbd_close(direct->nbd);
+	sym_nbd_close(direct->nbd);
 	direct->nbd = NULL;
 	list_for_each_safe(link, &direct->in_flight)
 		put_done(container_of(link, struct disk_request, link),
@@ -215,8 +216,8 @@ direct_disk_wait(struct disk *disk, int timeout_ms)
 		return;
 	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
 		limit = timeout_ms;
-	status = nbd_poll(direct->nbd, limit);
-	if (status < 0 && nbd_get_errno() != EINTR) {
+	status = sym_nbd_poll(direct->nbd, limit);
+	if (status < 0 && sym_nbd_get_errno() != EINTR) {
 		direct_fail(direct->nbd, 0, NULL);
 		give_up(direct);
 	} else if (status == 0 && wait_limit(direct) == 0) {
@@ -270,7 +271,7 @@ add_contexts(struct direct_disk *direct, char *const *contexts)
 	if (!selected)
 		return fail_errno(ENOMEM, "no memory");
 	for (size_t i = 0; i < n; i++)
-		if (nbd_can_meta_context(direct->nbd, contexts[i]) == 1)
+		if (sym_nbd_can_meta_context(direct->nbd, contexts[i]) == 1)
 			selected[n_selected++] = contexts[i];
 	if (!export_set_contexts(direct->disk.export, selected))
 		return fail_errno(ENOMEM, "no memory");

@@ -3,12 +3,12 @@
 #include "cli/direct_handle.h"
 
 #include <errno.h>
-#include <libnbd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/direct_library.h"
 #include "cli/errors.h"
 #include "cli/export_facts.h"
 #include "cli/interrupt.h"
@@ -50,9 +50,9 @@ exit_code_of(int errnum, enum exit_code otherwise)
 int
 direct_fail(struct nbd_handle *nbd, int errnum, const char *format, ...)
 {
-	const char *library_says = nbd_get_error();
-	bool is_lost = nbd && (nbd_aio_is_dead(nbd) == 1 ||
-			       nbd_aio_is_closed(nbd) == 1);
+	const char *library_says = sym_nbd_get_error();
+	bool is_lost = nbd && (sym_nbd_aio_is_dead(nbd) == 1 ||
+			       sym_nbd_aio_is_closed(nbd) == 1);
 	char seen[512];
 	va_list args;
 
@@ -64,7 +64,7 @@ direct_fail(struct nbd_handle *nbd, int errnum, const char *format, ...)
 		va_end(args);
 	}
 	if (errnum == 0)
-		errnum = nbd_get_errno();
+		errnum = sym_nbd_get_errno();
 	/* libnbd's own message ends in the errno's text. */
 	return fail(exit_code_of(errnum,
 				 is_lost ? EXIT_SERVER_UNREACHABLE : EXIT_NBD),
@@ -85,8 +85,8 @@ is_about_tls(const char *seen)
 static int
 fail_connect(void)
 {
-	const char *seen = nbd_get_error();
-	int errnum = nbd_get_errno();
+	const char *seen = sym_nbd_get_error();
+	int errnum = sym_nbd_get_errno();
 	enum exit_code otherwise = errnum == EINVAL   ? EXIT_USAGE
 				   : errnum == EPROTO ? EXIT_NBD
 						      : EXIT_SERVER_UNREACHABLE;
@@ -114,13 +114,14 @@ static int
 poll_once(const struct options *options, struct nbd_handle *nbd,
 	  uint64_t started_at)
 {
-	int status = nbd_poll(nbd, time_left(options, started_at));
+	int status = sym_nbd_poll(nbd, time_left(options, started_at));
 
 	if (interrupted())
 		return fail_interrupted();
-	if (status < 0 && nbd_get_errno() != EINTR)
-		return nbd_aio_is_created(nbd) == 1 ? fail_connect()
-						    : direct_fail(nbd, 0, NULL);
+	if (status < 0 && sym_nbd_get_errno() != EINTR)
+		return sym_nbd_aio_is_created(nbd) == 1
+			       ? fail_connect()
+			       : direct_fail(nbd, 0, NULL);
 	if (status == 0 && time_left(options, started_at) == 0)
 		return fail(EXIT_TIMEOUT, ETIMEDOUT, NULL, "no answer in %u ms",
 			    options->timeout_ms);
@@ -145,12 +146,12 @@ configure(struct nbd_handle *nbd, bool option_mode, char *const *contexts)
 	static char base_allocation[] = LIBNBD_CONTEXT_BASE_ALLOCATION;
 	static char *const usual[] = { base_allocation, NULL };
 
-	if (nbd_set_opt_mode(nbd, option_mode) < 0)
+	if (sym_nbd_set_opt_mode(nbd, option_mode) < 0)
 		return direct_fail(nbd, 0, NULL);
 	if (!contexts)
 		contexts = usual;
 	for (size_t i = 0; contexts[i]; i++)
-		if (nbd_add_meta_context(nbd, contexts[i]) < 0)
+		if (sym_nbd_add_meta_context(nbd, contexts[i]) < 0)
 			return direct_fail(nbd, 0, NULL);
 	return EXIT_OK;
 }
@@ -162,20 +163,21 @@ connect_uri(const struct options *options, struct nbd_handle *nbd,
 	uint64_t started_at = progress_now();
 	int status;
 
-	if (nbd_aio_connect_uri(nbd, uri) < 0)
+	if (sym_nbd_aio_connect_uri(nbd, uri) < 0)
 		return fail_connect();
-	while (nbd_aio_is_connecting(nbd) == 1) {
-		status = nbd_poll(nbd, time_left(options, started_at));
+	while (sym_nbd_aio_is_connecting(nbd) == 1) {
+		status = sym_nbd_poll(nbd, time_left(options, started_at));
 		if (interrupted())
 			return fail_interrupted();
-		if (status < 0 && nbd_get_errno() != EINTR)
+		if (status < 0 && sym_nbd_get_errno() != EINTR)
 			return fail_connect();
 		if (status == 0 && time_left(options, started_at) == 0)
 			return fail(EXIT_TIMEOUT, ETIMEDOUT, NULL,
 				    "no connection in %u ms",
 				    options->timeout_ms);
 	}
-	if (nbd_aio_is_negotiating(nbd) == 1 || nbd_aio_is_ready(nbd) == 1)
+	if (sym_nbd_aio_is_negotiating(nbd) == 1 ||
+	    sym_nbd_aio_is_ready(nbd) == 1)
 		return EXIT_OK;
 	return fail_connect();
 }
@@ -184,16 +186,19 @@ struct nbd_handle *
 direct_connect(const struct options *options, const char *uri, bool option_mode,
 	       char *const *contexts)
 {
-	struct nbd_handle *nbd = nbd_create();
+	struct nbd_handle *nbd;
 
+	if (direct_library_load() != EXIT_OK)
+		return NULL;
+	nbd = sym_nbd_create();
 	if (!nbd) {
 		direct_fail(NULL, 0, NULL);
 		return NULL;
 	}
-	nbd_set_debug(nbd, options->verbose > 1);
+	sym_nbd_set_debug(nbd, options->verbose > 1);
 	if (configure(nbd, option_mode, contexts) != EXIT_OK ||
 	    connect_uri(options, nbd, uri) != EXIT_OK) {
-		nbd_close(nbd);
+		sym_nbd_close(nbd);
 		return NULL;
 	}
 	return nbd;
@@ -205,20 +210,20 @@ direct_disconnect(struct nbd_handle *nbd)
 	if (!nbd)
 		return;
 	/* A server that is gone cannot be left politely. */
-	if (nbd_aio_is_negotiating(nbd) == 1)
-		nbd_opt_abort(nbd);
-	else if (nbd_aio_is_ready(nbd) == 1)
-		nbd_shutdown(nbd, 0);
-	nbd_close(nbd);
+	if (sym_nbd_aio_is_negotiating(nbd) == 1)
+		sym_nbd_opt_abort(nbd);
+	else if (sym_nbd_aio_is_ready(nbd) == 1)
+		sym_nbd_shutdown(nbd, 0);
+	sym_nbd_close(nbd);
 }
 
 static void
 set_block_sizes(Nbdclientd__V1__Export *export, struct nbd_handle *nbd)
 {
 	Nbdclientd__V1__BlockSizes *sizes = malloc(sizeof(*sizes));
-	int64_t minimum = nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM);
-	int64_t preferred = nbd_get_block_size(nbd, LIBNBD_SIZE_PREFERRED);
-	int64_t maximum = nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM);
+	int64_t minimum = sym_nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM);
+	int64_t preferred = sym_nbd_get_block_size(nbd, LIBNBD_SIZE_PREFERRED);
+	int64_t maximum = sym_nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM);
 
 	if (!sizes)
 		return;
@@ -232,16 +237,16 @@ set_block_sizes(Nbdclientd__V1__Export *export, struct nbd_handle *nbd)
 static void
 set_flags(Nbdclientd__V1__Export *export, struct nbd_handle *nbd)
 {
-	export->read_only = nbd_is_read_only(nbd) == 1;
-	export->rotational = nbd_is_rotational(nbd) == 1;
-	export->can_flush = nbd_can_flush(nbd) == 1;
-	export->can_fua = nbd_can_fua(nbd) == 1;
-	export->can_trim = nbd_can_trim(nbd) == 1;
-	export->can_zero = nbd_can_zero(nbd) == 1;
-	export->can_fast_zero = nbd_can_fast_zero(nbd) == 1;
-	export->can_cache = nbd_can_cache(nbd) == 1;
-	export->can_df = nbd_can_df(nbd) == 1;
-	export->can_multi_conn = nbd_can_multi_conn(nbd) == 1;
+	export->read_only = sym_nbd_is_read_only(nbd) == 1;
+	export->rotational = sym_nbd_is_rotational(nbd) == 1;
+	export->can_flush = sym_nbd_can_flush(nbd) == 1;
+	export->can_fua = sym_nbd_can_fua(nbd) == 1;
+	export->can_trim = sym_nbd_can_trim(nbd) == 1;
+	export->can_zero = sym_nbd_can_zero(nbd) == 1;
+	export->can_fast_zero = sym_nbd_can_fast_zero(nbd) == 1;
+	export->can_cache = sym_nbd_can_cache(nbd) == 1;
+	export->can_df = sym_nbd_can_df(nbd) == 1;
+	export->can_multi_conn = sym_nbd_can_multi_conn(nbd) == 1;
 }
 
 Nbdclientd__V1__Export *
@@ -250,7 +255,7 @@ direct_export(struct nbd_handle *nbd, const char *name)
 	static char base_allocation[] = LIBNBD_CONTEXT_BASE_ALLOCATION;
 	char *contexts[] = { base_allocation, NULL };
 	Nbdclientd__V1__Export *export = export_new();
-	int64_t size = nbd_get_size(nbd);
+	int64_t size = sym_nbd_get_size(nbd);
 
 	if (size < 0) {
 		direct_fail(nbd, 0, NULL);
@@ -262,7 +267,7 @@ direct_export(struct nbd_handle *nbd, const char *name)
 	export->size = (uint64_t)size;
 	set_flags(export, nbd);
 	set_block_sizes(export, nbd);
-	if (nbd_can_meta_context(nbd, base_allocation) == 1 &&
+	if (sym_nbd_can_meta_context(nbd, base_allocation) == 1 &&
 	    !export_set_contexts(export, contexts))
 		goto no_memory;
 	return export;
@@ -279,7 +284,7 @@ Nbdclientd__V1__ProtocolInfo *
 direct_protocol(struct nbd_handle *nbd)
 {
 	Nbdclientd__V1__ProtocolInfo *info = malloc(sizeof(*info));
-	const char *handshake = nbd_get_protocol(nbd);
+	const char *handshake = sym_nbd_get_protocol(nbd);
 	char *copy = handshake ? strdup(handshake) : NULL;
 
 	if (!info || !copy) {
@@ -290,11 +295,12 @@ direct_protocol(struct nbd_handle *nbd)
 	}
 	nbdclientd__v1__protocol_info__init(info);
 	info->handshake = copy;
-	info->tls = nbd_get_tls_negotiated(nbd) == 1;
-	info->structured_replies = nbd_get_structured_replies_negotiated(nbd) ==
-				   1;
+	info->tls = sym_nbd_get_tls_negotiated(nbd) == 1;
+	info->structured_replies = sym_nbd_get_structured_replies_negotiated(
+					   nbd) == 1;
 #ifdef LIBNBD_HAVE_NBD_GET_EXTENDED_HEADERS_NEGOTIATED
-	info->extended_headers = nbd_get_extended_headers_negotiated(nbd) == 1;
+	info->extended_headers = sym_nbd_get_extended_headers_negotiated(nbd) ==
+				 1;
 #endif
 	return info;
 }

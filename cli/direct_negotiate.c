@@ -3,11 +3,11 @@
 #include "cli/direct_negotiate.h"
 
 #include <errno.h>
-#include <libnbd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/direct_handle.h"
+#include "cli/direct_library.h"
 #include "cli/errors.h"
 #include "cli/options.h"
 #include "common/cleanup.h"
@@ -74,11 +74,12 @@ list(struct direct_negotiation *negotiation,
 static int
 restore_contexts(struct direct_negotiation *negotiation)
 {
-	if (nbd_clear_meta_contexts(negotiation->nbd) < 0)
+	if (sym_nbd_clear_meta_contexts(negotiation->nbd) < 0)
 		return direct_fail(negotiation->nbd, 0, NULL);
 	for (size_t i = 0; i < negotiation->contexts.n_items; i++)
-		if (nbd_add_meta_context(negotiation->nbd,
-					 negotiation->contexts.items[i]) < 0)
+		if (sym_nbd_add_meta_context(negotiation->nbd,
+					     negotiation->contexts.items[i]) <
+		    0)
 			return direct_fail(negotiation->nbd, 0, NULL);
 	return EXIT_OK;
 }
@@ -92,7 +93,7 @@ describe(struct direct_negotiation *negotiation, const char *name, bool is_go,
 
 	if (status != EXIT_OK)
 		return status;
-	if (nbd_set_export_name(negotiation->nbd, name) < 0)
+	if (sym_nbd_set_export_name(negotiation->nbd, name) < 0)
 		return direct_fail(negotiation->nbd, 0, NULL);
 	status = is_go ? direct_step_go(negotiation->options, negotiation->nbd)
 		       : direct_step_info(negotiation->options,
@@ -159,7 +160,7 @@ list_contexts(struct direct_negotiation *negotiation,
 		return fail_errno(ENOMEM, "no memory");
 	for (size_t i = 0; i < wanted->n_queries; i++)
 		queries[i] = wanted->queries[i];
-	if (nbd_set_export_name(negotiation->nbd, wanted->export) < 0)
+	if (sym_nbd_set_export_name(negotiation->nbd, wanted->export) < 0)
 		return direct_fail(negotiation->nbd, 0, NULL);
 	status = direct_step_contexts(negotiation->options, negotiation->nbd,
 				      queries, &names);
@@ -233,25 +234,25 @@ run_io(struct nbd_handle *nbd, const Nbdclientd__V1__IoRequest *asked,
 		io->data.len = asked->length;
 		if (!io->data.data)
 			return fail_errno(ENOMEM, "no memory");
-		return nbd_pread(nbd, io->data.data, asked->length,
-				 asked->offset, asked->flags);
+		return sym_nbd_pread(nbd, io->data.data, asked->length,
+				     asked->offset, asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_WRITE:
-		return nbd_pwrite(nbd, asked->data.data, asked->data.len,
-				  asked->offset, asked->flags);
+		return sym_nbd_pwrite(nbd, asked->data.data, asked->data.len,
+				      asked->offset, asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_FLUSH:
-		return nbd_flush(nbd, asked->flags);
+		return sym_nbd_flush(nbd, asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_TRIM:
-		return nbd_trim(nbd, asked->length, asked->offset,
-				asked->flags);
+		return sym_nbd_trim(nbd, asked->length, asked->offset,
+				    asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_CACHE:
-		return nbd_cache(nbd, asked->length, asked->offset,
-				 asked->flags);
+		return sym_nbd_cache(nbd, asked->length, asked->offset,
+				     asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_WRITE_ZEROES:
-		return nbd_zero(nbd, asked->length, asked->offset,
-				asked->flags);
+		return sym_nbd_zero(nbd, asked->length, asked->offset,
+				    asked->flags);
 	case NBDCLIENTD__V1__COMMAND__COMMAND_BLOCK_STATUS:
-		return nbd_block_status(nbd, asked->length, asked->offset,
-					extents, asked->flags);
+		return sym_nbd_block_status(nbd, asked->length, asked->offset,
+					    extents, asked->flags);
 	}
 	return fail(EXIT_USAGE, EINVAL, NULL, "no such command");
 }

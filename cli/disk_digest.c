@@ -14,11 +14,28 @@
 #include "cli/disk.h"
 #include "cli/errors.h"
 #include "cli/export_facts.h"
+#include "cli/library.h"
 #include "common/cleanup.h"
 #include "common/strings.h"
 
 /* The longest digest that gnutls has: 512 bits. */
 #define DIGEST_MAX 64
+
+/* clang-format off */
+#define DIGEST_FUNCTIONS(X)                                                   \
+	X(gnutls_digest_get_id)                                               \
+	X(gnutls_digest_get_name)                                             \
+	X(gnutls_digest_list)                                                 \
+	X(gnutls_hash)                                                        \
+	X(gnutls_hash_deinit)                                                 \
+	X(gnutls_hash_get_len)                                                \
+	X(gnutls_hash_init)                                                   \
+	X(gnutls_strerror)
+/* clang-format on */
+
+#define DEFINE_STATIC(f) static LIBRARY_DEFINE(f)
+
+DIGEST_FUNCTIONS(DEFINE_STATIC)
 
 struct digest_disk {
 	struct disk disk;
@@ -38,13 +55,13 @@ static int
 fail_gnutls(int r)
 {
 	return fail(EXIT_GENERAL, EIO, "choose another --algorithm",
-		    "gnutls: %s", gnutls_strerror(r));
+		    "gnutls: %s", sym_gnutls_strerror(r));
 }
 
 static int
 add_bytes(struct digest_disk *digest, const void *bytes, size_t length)
 {
-	int r = gnutls_hash(digest->hash, bytes, length);
+	int r = sym_gnutls_hash(digest->hash, bytes, length);
 
 	return r < 0 ? fail_gnutls(r) : EXIT_OK;
 }
@@ -116,7 +133,7 @@ digest_close(struct disk *disk)
 	struct digest_disk *digest = of_disk(disk);
 
 	if (digest->hash)
-		gnutls_hash_deinit(digest->hash, NULL);
+		sym_gnutls_hash_deinit(digest->hash, NULL);
 	export_free(disk->export);
 	free(digest);
 	return EXIT_OK;
@@ -133,42 +150,56 @@ static const struct disk_ops digest_ops = {
 static bool
 is_usable(gnutls_digest_algorithm_t algorithm)
 {
-	unsigned length = gnutls_hash_get_len(algorithm);
+	unsigned length = sym_gnutls_hash_get_len(algorithm);
 	gnutls_hash_hd_t hash;
 
 	if (length == 0 || length > DIGEST_MAX ||
-	    gnutls_hash_init(&hash, algorithm) < 0)
+	    sym_gnutls_hash_init(&hash, algorithm) < 0)
 		return false;
-	gnutls_hash_deinit(hash, NULL);
+	sym_gnutls_hash_deinit(hash, NULL);
 	return true;
 }
 
 static int
 unknown_algorithm(const char *name)
 {
-	const gnutls_digest_algorithm_t *all = gnutls_digest_list();
+	const gnutls_digest_algorithm_t *all = sym_gnutls_digest_list();
 	struct string_builder known = STRING_BUILDER_INIT;
 	CLEANUP_FREE char *text = NULL;
 
 	string_builder_append(&known, "use one of");
 	for (size_t i = 0; all[i]; i++)
 		if (is_usable(all[i]))
-			string_builder_printf(&known, " %s",
-					      gnutls_digest_get_name(all[i]));
+			string_builder_printf(
+				&known, " %s",
+				sym_gnutls_digest_get_name(all[i]));
 	text = string_builder_take(&known);
 	return fail(EXIT_USAGE, EINVAL, text, "there is no algorithm \"%s\"",
 		    name);
 }
 
 static int
+load_gnutls(void)
+{
+	static const struct library_symbol symbols[] = { DIGEST_FUNCTIONS(
+		LIBRARY_SYMBOL) };
+
+	return library_load("libgnutls.so.30", symbols,
+			    sizeof(symbols) / sizeof(symbols[0]));
+}
+
+static int
 start_hash(struct digest_disk *digest, const char *name)
 {
-	gnutls_digest_algorithm_t algorithm = gnutls_digest_get_id(name);
+	gnutls_digest_algorithm_t algorithm;
 
+	if (load_gnutls() != EXIT_OK)
+		return (int)failure_code();
+	algorithm = sym_gnutls_digest_get_id(name);
 	if (algorithm == GNUTLS_DIG_UNKNOWN || !is_usable(algorithm))
 		return unknown_algorithm(name);
-	digest->length = gnutls_hash_get_len(algorithm);
-	return gnutls_hash_init(&digest->hash, algorithm) < 0
+	digest->length = sym_gnutls_hash_get_len(algorithm);
+	return sym_gnutls_hash_init(&digest->hash, algorithm) < 0
 		       ? unknown_algorithm(name)
 		       : EXIT_OK;
 }
@@ -212,7 +243,7 @@ disk_digest_finish(struct disk *disk)
 	struct digest_disk *digest = of_disk(disk);
 	unsigned char bytes[DIGEST_MAX];
 
-	gnutls_hash_deinit(digest->hash, bytes);
+	sym_gnutls_hash_deinit(digest->hash, bytes);
 	digest->hash = NULL;
 	for (size_t i = 0; i < digest->length; i++)
 		snprintf(digest->text + 2 * i, 3, "%02x", bytes[i]);

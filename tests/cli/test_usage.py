@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import support
-from support import NO_DAEMON, USAGE
+from support import GENERAL, NO_DAEMON, USAGE
 
 
 class Usage(support.Case):
@@ -31,6 +31,18 @@ class Usage(support.Case):
                 result = self.nbdctl(*words, "--help")
                 self.assertIn("Usage: nbdctl " + " ".join(words),
                               result.text)
+
+    def test_libraries_are_loaded_by_commands_that_need_them(self):
+        self.environment["LD_LIBRARY_PATH"] = self.path("broken")
+        file = self.write_file("file", b"x")
+        for soname, words in (
+                ("libnbd.so.0", ["--direct", "size", "nbd://127.0.0.1/"]),
+                ("libgnutls.so.30", ["checksum", file])):
+            self.write_file("broken/" + soname, b"")
+            self.nbdctl("--help")
+            result = self.nbdctl("-o", "json", *words, code=GENERAL)
+            self.assertIn(soname, result.error()["seen"])
+            os.unlink(self.path("broken/" + soname))
 
     def test_mistakes_are_refused_and_say_what_to_do(self):
         for words in ([], ["frobnicate"], ["volume"], ["size"],
