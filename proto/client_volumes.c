@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "nbdclientd/v1/volumes.pb-c.h"
 #include "proto/call.h"
@@ -84,6 +85,27 @@ client_forget_volumes(struct client *client)
 			container_of(link, struct opened_volume, link));
 }
 
+/* The daemon may not have seen yet that the old connection has gone, and the
+ * volume with it. */
+static int
+reopen(struct client *client, struct opened_volume *opened, gpr_timespec until,
+       struct client_error *error)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+
+	for (;;) {
+		int r = client_ask_once(client, RPC_VOLUMES_OPEN_VOLUME,
+					&opened->request, until, error);
+
+		if (r == 0)
+			opened->epoch = client->epoch;
+		if (r != -EEXIST ||
+		    gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), until) >= 0)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 client_reopen_volumes(struct client *client, gpr_timespec until,
 		      struct client_error *error)
@@ -95,11 +117,9 @@ client_reopen_volumes(struct client *client, gpr_timespec until,
 
 		if (opened->epoch == client->epoch)
 			continue;
-		r = client_ask_once(client, RPC_VOLUMES_OPEN_VOLUME,
-				    &opened->request, until, error);
+		r = reopen(client, opened, until, error);
 		if (r < 0)
 			return r;
-		opened->epoch = client->epoch;
 	}
 	return 0;
 }

@@ -111,8 +111,9 @@ fail_as_draining(struct channel *channel)
 	struct failure failure = { 0 };
 
 	failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
-		    "the daemon is draining and closes the channel");
-	failure_set_hint(&failure, "Connect again when it has restarted.");
+		    "the channel is closed, because the daemon is draining or "
+		    "the volume was changed");
+	failure_set_hint(&failure, "Open it again.");
 	rpc_call_fail(&channel->call, &failure);
 	failure_done(&failure);
 }
@@ -166,6 +167,15 @@ flush_later(struct channel *channel)
 	return loop != NULL;
 }
 
+/* The volume of that name may be another one by now, but not for this
+ * channel. */
+static bool
+is_of_closed_volume(const struct failure *failure)
+{
+	return failure && failure->errnum == ESHUTDOWN &&
+	       failure->reason == FAILURE_BUSY;
+}
+
 void
 channel_answer(struct channel_request *request, const struct failure *failure)
 {
@@ -175,6 +185,8 @@ channel_answer(struct channel_request *request, const struct failure *failure)
 	if (failure)
 		request->reply.error = rpc_error_from_failure(failure);
 	SCOPED_LOCK(&channel->lock);
+	if (is_of_closed_volume(failure))
+		channel->is_draining = true;
 	list_remove(&request->link);
 	list_append(&channel->done, &request->link);
 	if (!flush_later(channel))

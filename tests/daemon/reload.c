@@ -27,6 +27,7 @@ struct fixture {
 	struct server server;
 	struct daemon_process daemon;
 	struct client *client;
+	struct client *other;
 };
 
 static void
@@ -42,7 +43,7 @@ set_up(struct fixture *f)
 	*f = (struct fixture){ 0 };
 	server_start_line(&f->server, SERVER_UNIX,
 			  "nbdkit --foreground memory 32M");
-	daemon_prepare(&f->daemon, "");
+	daemon_prepare(&f->daemon, "AdHocUsers=*\nAdHocTransports=unix\n");
 	put_disk(f, "");
 	daemon_launch(&f->daemon);
 	f->client = daemon_connect(&f->daemon);
@@ -270,6 +271,67 @@ a_changed_volume_begins_when_the_old_one_is_through(void **state)
 	tear_down(&f);
 }
 
+static void
+change_disk(void *user)
+{
+	struct fixture *f = user;
+
+	put_disk(f, "IdleTimeout=30s\n");
+	reload_well(f, f->other);
+}
+
+/* Also a channel of a client that has opened a volume by URI, which goes with
+ * the old connection. */
+static void
+clients_with_patience_go_on_with_a_changed_volume(void **state)
+{
+	Nbdclientd__V1__OpenVolumeRequest opening =
+		NBDCLIENTD__V1__OPEN_VOLUME_REQUEST__INIT;
+	Nbdclientd__V1__Volume *volume;
+	struct client_error error;
+	struct fixture f;
+	struct load load = {
+		.command = WRITE,
+		.size = 16 * MIB,
+		.block = 16 * KIB,
+		.depth = 32,
+		.seed = 3,
+		.midway_at = 100,
+		.midway = change_disk,
+	};
+
+	(void)state;
+	set_up(&f);
+	client_set_patience(f.client, TIMEOUT);
+	f.other = daemon_connect(&f.daemon);
+	opening.uri = f.server.uri;
+	volume = client_call(f.client, RPC_VOLUMES_OPEN_VOLUME, &opening,
+			     TIMEOUT, &error);
+	if (!volume)
+		fail_msg("%s", error.message);
+	load.channel = channel_open(f.client, "disk", TIMEOUT, &error);
+	assert_non_null(load.channel);
+	load.user = &f;
+	load_run(&load);
+	if (load.n_failed > 0)
+		fail_msg("%u failed: %s", load.n_failed,
+			 load.first_error.message);
+	load = (struct load){ .channel = load.channel,
+			      .command = READ,
+			      .size = 16 * MIB,
+			      .block = 16 * KIB,
+			      .depth = 32,
+			      .seed = 3 };
+	load_run(&load);
+	assert_int_equal(load.n_failed, 0);
+	assert_int_equal(load.n_wrong, 0);
+	channel_free(load.channel);
+	codec_message_free(daemon_volume(f.client, volume->name));
+	codec_message_free(volume);
+	client_free(f.other);
+	tear_down(&f);
+}
+
 /* Old and new listen at the same place. */
 static void
 a_program_that_serves_can_be_changed(void **state)
@@ -307,6 +369,8 @@ main(void)
 		cmocka_unit_test(untouched_volumes_are_undisturbed),
 		cmocka_unit_test(
 			a_changed_volume_begins_when_the_old_one_is_through),
+		cmocka_unit_test(
+			clients_with_patience_go_on_with_a_changed_volume),
 		cmocka_unit_test(a_program_that_serves_can_be_changed),
 	};
 

@@ -27,6 +27,8 @@
 #define PATIENCE_MS 120000
 #define MS          UINT64_C(1000000)
 #define TELL_PERIOD (5000 * MS)
+/* Worth a word. */
+#define LONG_WAIT (10000 * MS)
 
 #define READ  NBDCLIENTD__V1__COMMAND__COMMAND_READ
 #define WRITE NBDCLIENTD__V1__COMMAND__COMMAND_WRITE
@@ -194,6 +196,11 @@ settle(struct slot *slot, const struct payload *data,
 	slot->due = slot->began + soak->pace;
 	if (now - slot->began > soak->longest)
 		soak->longest = now - slot->began;
+	if (now - slot->began > LONG_WAIT)
+		fprintf(stderr,
+			"%s: %.1f: command %u at %" PRIu64 " took %.1f s\n",
+			soak->volume, (double)now / 1e9, io->command,
+			io->offset, (double)(now - slot->began) / 1e9);
 	soak->n_requests++;
 	if (error) {
 		note_error(soak, error);
