@@ -62,6 +62,8 @@ await_daemon(pid_t child)
 {
 	int wait_status;
 
+	if (child < 0)
+		return (int)failure_code();
 	if (waitpid(child, &wait_status, 0) < 0)
 		return fail_errno(errno, "waitpid");
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
@@ -78,9 +80,7 @@ await_daemon(pid_t child)
 static int
 run_daemon(const struct options *options, const char *option)
 {
-	pid_t child = start_daemon(options, option, -1);
-
-	return child < 0 ? (int)failure_code() : await_daemon(child);
+	return await_daemon(start_daemon(options, option, -1));
 }
 
 /* "# volumes.d/NAME.conf" begins a volume; the daemon's own values come
@@ -159,7 +159,7 @@ show_rows(const struct options *options, const char *option)
 		read_values(output, from);
 	else
 		fail_errno(errno, "read what nbd-clientd says");
-	status = child < 0 ? (int)failure_code() : await_daemon(child);
+	status = await_daemon(child);
 	if (from)
 		fclose(from);
 	else
@@ -182,8 +182,25 @@ show(const struct options *options, const char *option)
 int
 run_config_check(const struct options *options)
 {
+	static const struct output_column columns[] = {
+		{ "VALID", OUTPUT_BOOL },
+	};
+	struct output *output;
+	int nothing, status;
+
 	attempt("check the configuration");
-	return run_daemon(options, "--check-config");
+	if (options->output == OUTPUT_TABLE && !options->columns)
+		return run_daemon(options, "--check-config");
+	nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (nothing < 0)
+		return fail_errno(errno, "open /dev/null");
+	status = await_daemon(start_daemon(options, "--check-config", nothing));
+	close(nothing);
+	if (status != EXIT_OK)
+		return status;
+	output = output_new(options, "config", OUTPUT_FACTS, columns, 1);
+	output_bool(output, true);
+	return output_finish(output);
 }
 
 int

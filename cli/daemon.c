@@ -61,6 +61,20 @@ daemon_timeout(const struct options *options)
 	return options->timeout_ms ? (int)options->timeout_ms : CLIENT_FOREVER;
 }
 
+/* Then nothing is changed, whether the question arrived or not. */
+static bool
+is_question(enum rpc_method_id method)
+{
+	static const char *const beginnings[] = { "Get", "List", "ExportInfo",
+						  "Check" };
+	const char *name = rpc_methods[method].name;
+
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
 void *
 daemon_call(const struct options *options, enum rpc_method_id method,
 	    const void *request)
@@ -73,9 +87,12 @@ daemon_call(const struct options *options, enum rpc_method_id method,
 		return NULL;
 	response = client_call(client, method, request, daemon_timeout(options),
 			       &error);
-	if (!response)
-		daemon_fail(&error);
-	return response;
+	if (response)
+		return response;
+	if (is_question(method))
+		error.applied = NBDCLIENTD__V1__APPLIED__APPLIED_NO;
+	daemon_fail(&error);
+	return NULL;
 }
 
 #define ANY          (-1)

@@ -15,7 +15,8 @@ import unittest
 from prometheus_client.parser import text_string_to_metric_families
 
 import support
-from support import CANCELLED, NO, OK, PERMISSION, UNKNOWN_VOLUME, USAGE
+from support import CANCELLED, NO, NO_DAEMON, OK, PERMISSION, \
+    UNKNOWN_VOLUME, USAGE
 
 
 class Observed(support.Case):
@@ -270,6 +271,18 @@ class Events(Observed):
         again = json.loads(self.await_line(process.stdout,
                                            '"volume-opened"'))
         self.assertEqual(again["sequence"], 1)
+
+
+    def test_ends_when_the_daemon_stays_away(self):
+        process = self.start_nbdctl(
+            "daemon", "events", "--since", "oldest", "-t", "500ms",
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.await_line(process.stdout, " connected ")
+        self.daemon.kill()
+        _, err = process.communicate(timeout=support.TIMEOUT)
+        self.assertEqual(process.returncode, NO_DAEMON)
+        # Who only listens has nothing carried out.
+        self.assertNotIn("carried", err)
 
 
 class Health(Observed):

@@ -142,6 +142,10 @@ class Configuration(support.Case):
         self.assertIn("IoThreads", [row["key"] for row in rows])
         self.assertIn("NAME", [row["volume"] for row in rows])
 
+    def test_a_good_one_is_valid(self):
+        self.assertEqual(self.rows("check", self.main), [{"valid": True}])
+        self.assertIn("good", self.nbdctl("config", "check", self.main).text)
+
     def test_what_is_wrong_has_file_and_line(self):
         self.write_file("etc/volumes.d/disk0.conf", b"[Volume]\nColour=red\n")
         for verb in ("check", "show", "diff"):

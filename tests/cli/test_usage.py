@@ -3,6 +3,7 @@
 """nbdctl without any server: usage, help, and what fails early."""
 
 import os
+import re
 import subprocess
 
 import support
@@ -17,20 +18,31 @@ class Usage(support.Case):
             self.assertIn(word, text)
 
     def test_each_command_has_help(self):
+        for command, words in self.commands():
+            result = self.nbdctl(*words, "--help")
+            self.assertIn("Usage: nbdctl " + command, result.text)
+
+    def test_the_manual_has_every_command_and_option(self):
+        page = subprocess.run(
+            ["mandoc", "-Tutf8", os.environ["NBDCTL_MANUAL"]],
+            capture_output=True, check=True).stdout.decode()
+        # Bold is a letter over itself, and lines are filled.
+        page = " ".join(re.sub(".\b", "", page).split())
+        for command, words in self.commands():
+            self.assertTrue(re.search(rf"\b{command}\b", page), command)
+            text = self.nbdctl(*words, "--help").text
+            for option in re.findall(r"--[a-z-]+", text):
+                self.assertTrue(option in page, f"{command} {option}")
+
+    def commands(self):
+        """"volume ls" and the like, whole and as words."""
         text = self.nbdctl("--help").text
-        commands = text.split("Commands:\n")[1].split("\n\n")[0]
-        for line in commands.splitlines():
-            words = []
-            for word in line.split():
-                if not word.islower() or not word.isalpha():
-                    break
-                words.append(word)
-            nouns = ("volume", "conn", "client", "daemon", "config")
-            words = words[:2] if words and words[0] in nouns else words[:1]
-            if words:
-                result = self.nbdctl(*words, "--help")
-                self.assertIn("Usage: nbdctl " + " ".join(words),
-                              result.text)
+        lines = text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+        nouns = ("volume", "conn", "client", "daemon", "config")
+        for line in lines[:-1]:
+            words = line.split()
+            words = words[:2] if words[0] in nouns else words[:1]
+            yield " ".join(words), words
 
     def test_libraries_are_loaded_by_commands_that_need_them(self):
         self.environment["LD_LIBRARY_PATH"] = self.path("broken")
