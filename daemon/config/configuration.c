@@ -163,11 +163,18 @@ same_tls(const struct tls_settings *a, const struct tls_settings *b)
 }
 
 bool
+volume_settings_same_servers(const struct volume_settings *a,
+			     const struct volume_settings *b)
+{
+	return same_list(&a->uris, &b->uris) &&
+	       same_list(&a->command, &b->command);
+}
+
+bool
 volume_settings_same_connections(const struct volume_settings *a,
 				 const struct volume_settings *b)
 {
-	return same_list(&a->uris, &b->uris) &&
-	       same_list(&a->command, &b->command) &&
+	return volume_settings_same_servers(a, b) &&
 	       a->connections_min == b->connections_min &&
 	       a->connections_max == b->connections_max &&
 	       a->in_flight == b->in_flight &&

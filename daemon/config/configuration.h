@@ -153,6 +153,9 @@ configuration_find_volume(const struct configuration *configuration,
  * and which requests are slow: that is looked up anew for each request. */
 bool volume_settings_same_connections(const struct volume_settings *a,
 				      const struct volume_settings *b);
+/* Do they name the same servers, in the same order? */
+bool volume_settings_same_servers(const struct volume_settings *a,
+				  const struct volume_settings *b);
 bool volume_settings_are_equal(const struct volume_settings *a,
 			       const struct volume_settings *b);
 

@@ -249,6 +249,21 @@ journal_cover(struct journal *journal, const struct connection *connection,
 }
 
 void
+journal_move(struct journal *to, struct journal *from)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&from->entries)))
+		list_append(&to->entries, link);
+	to->bytes += from->bytes;
+	from->bytes = 0;
+	to->needs_replay = !list_is_empty(&to->entries);
+	from->needs_replay = false;
+	to->lost = from->lost;
+	from->lost = (struct lost_ranges){ 0 };
+}
+
+void
 journal_give_up(struct journal *journal, struct journal_entry *entry)
 {
 	if (!entry->is_durable)

@@ -105,6 +105,10 @@ void journal_lose_connection(struct journal *journal,
 /* CONNECTION has carried ENTRY out again. */
 void journal_bind(struct journal *journal, struct journal_entry *entry,
 		  struct connection *connection);
+/* All that FROM keeps, for which no connection is left, and all that it has
+ * lost goes to TO, an empty one, to be written again there. */
+void journal_move(struct journal *to, struct journal *from);
+
 /* ENTRY cannot be carried out again: it counts as lost, and is freed. */
 void journal_give_up(struct journal *journal, struct journal_entry *entry);
 /* The same for all of them; or without a word. */

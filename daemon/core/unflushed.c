@@ -44,6 +44,9 @@ unflushed_adopt_export(struct volume *volume)
 	}
 	if (!is_writable)
 		policy = UNFLUSHED_IGNORE;
+	if (volume->estate_size > 0 && volume->estate_size != export->size)
+		journal_give_up_all(journal);
+	volume->estate_size = 0;
 	/* What was kept while it could flush is written again once more. */
 	journal_set(journal, policy, volume->settings->unflushed_limit);
 }
@@ -123,8 +126,9 @@ unflushed_is_any(const struct volume *volume)
 {
 	const struct request_target *target = &volume->target;
 
-	return target->journal.is_on ? target->journal.bytes > 0
-				     : target->is_dirty;
+	/* One that has not connected yet may have a journal already. */
+	return target->journal.bytes > 0 ||
+	       (!target->journal.is_on && target->is_dirty);
 }
 
 void
@@ -135,6 +139,10 @@ unflushed_done(struct volume *volume)
 	CLEANUP(failure_done) struct failure failure = { 0 };
 
 	loop_stop_timer(volume->loop, &volume->flush_pause);
+	/* What was there at last was no disk of ours: nothing is written to
+	 * that. */
+	if (volume->hands_over && !volume->is_stopped)
+		return;
 	journal_give_up_all(journal);
 	if (lost_ranges_is_empty(&journal->lost))
 		return;

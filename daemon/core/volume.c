@@ -201,7 +201,8 @@ on_shut(struct message *message)
 	/* Without a connection nothing will be answered in time; what was
 	 * acknowledged is worth waiting for one. */
 	if (volume->target.n_connections == 0 && !volume->has_predecessor &&
-	    (!unflushed_is_any(volume) || volume->is_stopped))
+	    (!unflushed_is_any(volume) || volume->is_stopped ||
+	     volume->hands_over))
 		volume->shut_deadline = 0;
 	/* Nobody can resume it now. */
 	volume->target.is_paused = false;
@@ -236,6 +237,7 @@ volume_free(struct volume *volume)
 	identity_done(&volume->identity);
 	identity_done(&volume->strange_identity);
 	target_done(&volume->target);
+	journal_done(&volume->estate);
 	volume_settings_unref(volume->settings);
 	volume_settings_unref(volume->access);
 	client_unref(volume->opener);
@@ -293,6 +295,7 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 	volume->release.run = on_release;
 	volume->shut_timer.on_due = on_shut_deadline;
 	unflushed_init(volume);
+	journal_init(&volume->estate);
 	list_init(&volume->link);
 	list_init(&volume->orders);
 	list_init(&volume->watchers);

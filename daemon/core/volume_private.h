@@ -108,8 +108,14 @@ struct volume {
 	int init_errnum;
 	/* It does not start before that is through. */
 	bool has_predecessor;
-	/* A reference, or NULL; set before this one is shut. */
+	/* A reference, or NULL; set before this one is shut. And whether that
+	 * has the same servers, and so gets what is not flushed. */
 	struct volume *successor;
+	bool hands_over;
+	/* What it got from its predecessor, before it starts; and how large the
+	 * export was. */
+	struct journal estate;
+	uint64_t estate_size;
 	/* Timeouts that hold, in ns. */
 	uint64_t connect_timeout;
 

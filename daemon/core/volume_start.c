@@ -3,6 +3,8 @@
  * How a volume begins: at once, or when the one that it takes the place of is
  * through with its servers, so that what the old one still has to write cannot
  * come after what the new one is given. Requests to the new one wait meanwhile.
+ * What the old one could not flush the new one writes again, if the servers are
+ * the same.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +36,7 @@ volume_on_start(struct message *message)
 	int r = -volume->init_errnum;
 
 	volume->has_predecessor = false;
+	journal_move(&volume->target.journal, &volume->estate);
 	if (volume->is_shutting) {
 		volume_go_on_shutting(volume);
 		return;
@@ -78,6 +81,8 @@ volume_start_after(struct volume *volume, struct volume *predecessor)
 {
 	volume->has_predecessor = true;
 	prepare(volume);
+	predecessor->hands_over = volume_settings_same_servers(
+		predecessor->settings, volume->settings);
 	predecessor->successor = volume_ref(volume);
 }
 
@@ -89,6 +94,12 @@ volume_start_successor(struct volume *volume)
 	if (!successor)
 		return;
 	volume->successor = NULL;
+	if (volume->hands_over) {
+		journal_move(&successor->estate, &volume->target.journal);
+		successor->estate_size = volume->target.has_export
+						 ? volume->target.export.size
+						 : volume->estate_size;
+	}
 	loop_send(successor->loop, &successor->start);
 	volume_unref(successor);
 }

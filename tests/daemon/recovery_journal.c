@@ -5,6 +5,7 @@
  * killed.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "common/cleanup.h"
 #include "tests/daemon/harness.h"
 #include "tests/support/pattern.h"
+#include "tests/support/process.h"
 #include "tests/support/unit.h"
 #include "tests/support/workdir.h"
 
@@ -387,6 +389,61 @@ a_server_that_cannot_flush_is_told_of(void **state)
 }
 
 static void
+put_volume(struct fixture *f, const char *settings)
+{
+	daemon_put_volume(&f->daemon, "disk", "Uri=nbd+unix:///?socket=%s\n%s",
+			  f->server.socket, settings);
+	process_signal(f->daemon.pid, SIGHUP);
+	daemon_await(&f->daemon, "RELOADING=1");
+	daemon_await(&f->daemon, "READY=1");
+}
+
+/* The server is dead, and has taken along what it had not written, when a
+ * reload changes the volume, twice. */
+static void
+they_survive_a_reload_without_a_server(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "", "");
+	scribble(&f);
+	reborn_kill(&f.server);
+	put_volume(&f, "IdleTimeout=20s\n");
+	put_volume(&f, "IdleTimeout=30s\n");
+	assert_false(file_is_model(&f));
+	reborn_restart(&f.server);
+	expect_model(&f);
+	flush_well(&f);
+	assert_true(file_is_model(&f));
+	tear_down(&f);
+}
+
+/* What is at the address then is not the disk that it was. */
+static void
+they_are_not_written_to_another_disk_after_a_reload(void **state)
+{
+	struct client_error error;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "", "");
+	write_bytes(&f, 1000, 5000, 1, 0);
+	reborn_kill(&f.server);
+	put_volume(&f, "IdleTimeout=20s\n");
+	f.argv[2] = "memory";
+	f.argv[3] = "8M";
+	f.argv[4] = NULL;
+	reborn_restart(&f.server);
+	daemon_await_volume(f.client, "disk", volume_is_ready);
+	assert_int_equal(flush(&f, &error), -1);
+	assert_int_equal(error.status, DATA_LOSS);
+	assert_non_null(strstr(error.message, "1000+5000"));
+	flush_well(&f);
+	tear_down(&f);
+}
+
+static void
 what_is_unflushed_is_flushed_when_the_daemon_ends(void **state)
 {
 	struct fixture f;
@@ -416,6 +473,9 @@ main(void)
 		cmocka_unit_test(a_lost_replay_begins_anew),
 		cmocka_unit_test(report_makes_the_next_flush_fail_once),
 		cmocka_unit_test(a_server_that_cannot_flush_is_told_of),
+		cmocka_unit_test(they_survive_a_reload_without_a_server),
+		cmocka_unit_test(
+			they_are_not_written_to_another_disk_after_a_reload),
 		cmocka_unit_test(
 			what_is_unflushed_is_flushed_when_the_daemon_ends),
 	};
