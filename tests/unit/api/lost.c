@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -152,7 +153,7 @@ a_synchronous_call_says_why(void **state)
 	close(server);
 }
 
-static volatile sig_atomic_t n_signals;
+static atomic_int n_signals;
 
 static void
 on_signal(int signum)
