@@ -63,6 +63,7 @@ settle_in() {
 	machine_run ldconfig &&
 		machine_run systemd-sysusers &&
 		machine_run systemd-tmpfiles --create &&
+		machine_run journalctl --update-catalog &&
 		machine_run systemctl daemon-reload
 }
 
@@ -376,6 +377,9 @@ check "a connection in the journal has an id, and fields to search for" \
 	journal_has MESSAGE_ID=5c2f1d8e0f6b4a3e9d7c41b0a6e2f813 NBD_VOLUME='^tcp$' \
 	NBD_ENDPOINT='^nbd://127.0.0.1/$' NBD_CONNECTION='^[1-9][0-9]*$' \
 	PRIORITY='^6$' MESSAGE='connected'
+check "journalctl explains it" \
+	machine_run sh -c 'journalctl -x -u nbd-clientd NBD_VOLUME=tcp |
+		grep "Subject: Volume tcp is connected"'
 check "so has a reload" \
 	journal_has MESSAGE_ID=3d70c9f4e81b4b6fa25e90d7c3618ab2 MESSAGE='1 volumes added'
 check "so has a drain" \
