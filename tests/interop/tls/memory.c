@@ -277,6 +277,26 @@ a_shared_key_is_bytes(void **state)
 	parties_expect_success(h, &server);
 }
 
+static void
+credentials_are_set_before_connecting(void **state)
+{
+	const struct parties *parties = *state;
+	CLEANUP_SERVER struct server server;
+	struct nbd_handle *h = trusting(parties->good);
+
+	parties_serve(parties, &server, SERVER_TCP, WITH_CERTIFICATES("good"));
+	assert_nbd_ok(parties_connect(h, &server));
+	assert_nbd_errno(nbd_ext_set_tls_authorities(h, NULL, 0), EINVAL);
+	assert_nbd_errno(nbd_ext_set_tls_revocations(h, NULL, 0), EINVAL);
+	assert_nbd_errno(
+		nbd_ext_set_tls_client_certificate(h, NULL, 0, NULL, 0),
+		EINVAL);
+	assert_nbd_errno(nbd_ext_set_tls_passphrase(h, NULL), EINVAL);
+	assert_nbd_errno(nbd_ext_set_tls_psk(h, NULL, 0), EINVAL);
+	assert_nbd_ok(nbd_shutdown(h, 0));
+	nbd_close(h);
+}
+
 int
 main(void)
 {
@@ -288,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_server_that_asks_is_shown_the_certificate),
 		cmocka_unit_test(a_key_may_need_a_passphrase),
 		cmocka_unit_test(a_shared_key_is_bytes),
+		cmocka_unit_test(credentials_are_set_before_connecting),
 	};
 
 	fixture_check_library();

@@ -415,6 +415,31 @@ uris_that_want_tls_require_it(void **state)
 	nbd_close(h);
 }
 
+/* What the handle was told holds; what became of it is in the URI. */
+static void
+uris_without_tls_leave_the_policy_alone(void **state)
+{
+	const struct parties *parties = *state;
+	static const int policies[] = { LIBNBD_TLS_ALLOW, LIBNBD_TLS_REQUIRE };
+	CLEANUP_SERVER struct server server;
+
+	parties_serve(parties, &server, SERVER_UNIX, WITH_KEYS);
+	for (size_t i = 0; i < 2; i++) {
+		struct nbd_handle *h = parties_user(parties->keys, "alice");
+		CLEANUP_FREE char *told = NULL;
+
+		assert_nbd_ok(nbd_set_tls(h, policies[i]));
+		assert_nbd_ok(nbd_connect_uri(h, server.uri));
+		assert_int_equal(nbd_get_tls(h), policies[i]);
+		assert_int_equal(nbd_get_tls_negotiated(h), 1);
+		told = nbd_get_uri(h);
+		assert_non_null(told);
+		assert_memory_equal(told, "nbds+unix://alice@/", 19);
+		assert_nbd_ok(nbd_shutdown(h, 0));
+		nbd_close(h);
+	}
+}
+
 int
 main(void)
 {
@@ -434,6 +459,7 @@ main(void)
 		cmocka_unit_test(uris_name_certificates),
 		cmocka_unit_test(uris_name_users_and_keys),
 		cmocka_unit_test(uris_that_want_tls_require_it),
+		cmocka_unit_test(uris_without_tls_leave_the_policy_alone),
 	};
 
 	fixture_check_library();
