@@ -224,6 +224,27 @@ loss_is_found() {
 		round_trip unix
 }
 
+# The client of the soak works on a channel, and knows what each byte must be.
+channel_goes_on_through_restarts() {
+	local client status
+	cp "$build/tests/soak/soak-client" "$machine_root/usr/local/bin/"
+	as_alice sh -c 'echo $$ >/tmp/pid
+		exec soak-client /run/nbd-clientd/nbd-clientd.sock tcp \
+			33554432 12000000 1 300 channel >/tmp/worked 2>&1' \
+		</dev/null &
+	client=$!
+	for n in 1 2; do
+		wait_for 20 "it works" machine_run sh -c \
+			'[ $(grep -c ^at /tmp/worked) -ge '$n' ]' &&
+			machine_run systemctl restart nbd-clientd || return 1
+	done
+	machine_run sh -c 'kill $(cat /tmp/pid)'
+	wait $client
+	status=$?
+	machine_run cat /tmp/worked
+	return $status
+}
+
 # copy_goes_on_through_restarts SERVICE [OPTION]: Alice copies and verifies,
 # slowly, while the service is restarted twice.
 copy_goes_on_through_restarts() {
@@ -369,6 +390,8 @@ check "an administrator may reload" \
 
 check "a verified copy goes on while the service is restarted" \
 	copy_goes_on_through_restarts nbd-clientd.service
+check "so does a channel, and no byte is wrong" \
+	channel_goes_on_through_restarts
 check "systemd stores the socket of a daemon that made its own" start_alone
 check "and a verified copy goes on while that is restarted" \
 	copy_goes_on_through_restarts alone.service --address=/run/alone.sock
