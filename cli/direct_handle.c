@@ -298,9 +298,8 @@ direct_protocol(struct nbd_handle *nbd)
 	info->tls = sym_nbd_get_tls_negotiated(nbd) == 1;
 	info->structured_replies = sym_nbd_get_structured_replies_negotiated(
 					   nbd) == 1;
-#ifdef LIBNBD_HAVE_NBD_GET_EXTENDED_HEADERS_NEGOTIATED
-	info->extended_headers = sym_nbd_get_extended_headers_negotiated(nbd) ==
-				 1;
-#endif
+	info->extended_headers = sym_nbd_get_extended_headers_negotiated &&
+				 sym_nbd_get_extended_headers_negotiated(nbd) ==
+					 1;
 	return info;
 }

@@ -47,7 +47,6 @@
 	X(nbd_get_errno)                                                      \
 	X(nbd_get_error)                                                      \
 	X(nbd_get_export_name)                                                \
-	X(nbd_get_extended_headers_negotiated)                                \
 	X(nbd_get_protocol)                                                   \
 	X(nbd_get_size)                                                       \
 	X(nbd_get_structured_replies_negotiated)                              \
@@ -66,7 +65,11 @@
 	X(nbd_zero)
 /* clang-format on */
 
+/* What older ones lack: NULL there. */
+#define DIRECT_NEWER_FUNCTIONS(X) X(nbd_get_extended_headers_negotiated)
+
 DIRECT_FUNCTIONS(LIBRARY_DECLARE)
+DIRECT_NEWER_FUNCTIONS(LIBRARY_DECLARE)
 
 /* EXIT_OK, or the code of a recorded failure. Before any other function. */
 int direct_library_load(void);

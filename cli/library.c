@@ -29,7 +29,7 @@ library_load(const char *soname, const struct library_symbol *symbols,
 	for (size_t i = 0; i < n_symbols; i++) {
 		void *address = dlsym(library, symbols[i].name);
 
-		if (!address)
+		if (!address && !symbols[i].is_optional)
 			return fail_to_load(soname);
 		/* ISO C has no assignment of a void * to one of a function. */
 		memcpy(symbols[i].place, &address, sizeof(address));

@@ -48,6 +48,17 @@ head -c 3000000 /dev/urandom >"$work/in"
 cmp "$work/in" "$work/out"
 "$nbdctl" map demo
 "$nbdctl" list "nbd+unix:///?socket=$work/volume-demo.sock"
+# So does nbdctl without the daemon.
+direct() {
+	LD_LIBRARY_PATH=$(dirname "$library") "$nbdctl" --direct "$@"
+}
+uri="nbd+unix:///?socket=$work/volume-demo.sock"
+direct info "$uri"
+LD_DEBUG=libs direct size "$uri" 2>&1 | grep "calling init: .*$library"
+direct map "$uri"
+direct read "$uri" --offset 1234432 --length 3000000 "$work/direct"
+cmp "$work/in" "$work/direct"
+
 kill -TERM "$pid"
 wait "$pid"
 pid=
