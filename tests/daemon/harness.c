@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -178,12 +179,29 @@ daemon_await(struct daemon_process *daemon, const char *text)
 		hear(daemon);
 }
 
+/* A daemon that has told more than a socket holds waits until it is heard. */
+static void
+hear_until_end(struct daemon_process *daemon)
+{
+	CLEANUP_CLOSE int process = pidfd_open(daemon->pid, 0);
+	struct pollfd poll_fds[] = {
+		{ .fd = process, .events = POLLIN },
+		{ .fd = daemon->notify_fd, .events = POLLIN },
+	};
+
+	if (process < 0)
+		test_broken("pidfd_open: %s", strerror(errno));
+	while (poll(poll_fds, 2, -1) > 0 && !poll_fds[0].revents)
+		hear(daemon);
+}
+
 void
 daemon_terminate(struct daemon_process *daemon)
 {
 	int status;
 
 	process_signal(daemon->pid, SIGTERM);
+	hear_until_end(daemon);
 	status = process_wait(daemon->pid);
 	daemon->pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
