@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -33,6 +34,9 @@
 /* Connections above max_clients that are told why they are not served; beyond
  * these they are closed without a word. */
 #define REFUSED_PEERS_MAX 64
+
+/* So many leave memory behind that is worth looking for. */
+#define MANY_PEERS 64
 
 /* A connection that has made no call for so long after it came is closed, a
  * gRPC client connects again when it needs to: ns. */
@@ -151,14 +155,27 @@ rpc_server_get_fd(const struct rpc_server *rpc)
 	return rpc->epoll_fd;
 }
 
+/* The memory of many that have gone is the system's again. With the lock
+ * held. */
+static void
+give_back_memory(struct rpc_server *rpc)
+{
+	if (rpc->most_peers >= MANY_PEERS)
+		malloc_trim(0);
+	rpc->most_peers = 0;
+}
+
 void
 rpc_server_count_peer(struct rpc_server *rpc, int change)
 {
 	SCOPED_LOCK(&rpc->lock);
 
 	rpc->n_peers += (unsigned int)change;
+	if (rpc->n_peers > rpc->most_peers)
+		rpc->most_peers = rpc->n_peers;
 	if (rpc->n_peers > 0)
 		return;
+	give_back_memory(rpc);
 	pthread_cond_broadcast(&rpc->no_peers);
 	if (rpc->is_draining)
 		eventfd_write(rpc->wake_fd, 1);

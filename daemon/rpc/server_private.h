@@ -39,6 +39,8 @@ struct rpc_server {
 	struct list peers;
 	/* Freed peers are not in the list but counted until then. */
 	unsigned int n_peers;
+	/* Since there were none. */
+	unsigned int most_peers;
 	bool is_draining;
 };
 
