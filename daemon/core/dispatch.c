@@ -33,6 +33,36 @@ target_choose(const struct request_target *target)
 	return best;
 }
 
+/*
+ * Requests that come together go to one connection, up to so many bytes of
+ * them: they leave the library in one system call, and so do their answers the
+ * server. A server that takes its time answers one by one, so that later
+ * requests find the connection with the least to do.
+ */
+#define BATCH_BYTES (64u << 10)
+
+static struct connection *
+choose_for_batch(struct request_target *target)
+{
+	struct batch *batch = &target->batch;
+	struct connection *connection = batch->connection;
+	uint64_t turn = loop_now(target->loop);
+
+	if (connection && batch->turn == turn &&
+	    connection->in_flight < target->in_flight_limit &&
+	    connection->bytes_in_flight < batch->bytes_limit)
+		return connection;
+	connection = target_choose(target);
+	*batch = (struct batch){
+		.turn = turn,
+		.connection = connection,
+		.bytes_limit = connection ? connection->bytes_in_flight +
+						    BATCH_BYTES
+					  : 0,
+	};
+	return connection;
+}
+
 /* A read is widened to whole blocks; its payload is the middle of that. */
 static int
 prepare_read(struct request_target *target, struct request *request)
@@ -335,7 +365,7 @@ hand_out(struct request_target *target, struct request *request)
 		return TURN_DONE;
 	}
 	while (!is_handed_out(request)) {
-		struct connection *connection = target_choose(target);
+		struct connection *connection = choose_for_batch(target);
 
 		if (!connection)
 			return NO_ROOM;

@@ -243,6 +243,7 @@ target_remove_connection(struct request_target *target,
 {
 	list_remove(&connection->link);
 	target->n_connections--;
+	target->batch.connection = NULL;
 	journal_lose_connection(&target->journal, connection);
 	replay_lose_connection(target, connection);
 }

@@ -79,6 +79,12 @@ struct request_target {
 	bool is_closed;
 	struct failure closed_because;
 	unsigned in_flight_limit;
+	/* What this turn of the loop hands out, and to whom. */
+	struct batch {
+		uint64_t turn;
+		struct connection *connection;
+		uint64_t bytes_limit;
+	} batch;
 	uint64_t request_timeout;
 	/* Why there is no connection, for requests that run into their
 	 * deadline. */
