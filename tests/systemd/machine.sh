@@ -108,9 +108,16 @@ wait_for() {
 	done
 }
 
+# The machine's PID 1. For a moment nspawn has another child, too, which is gone
+# once that is there.
 machine_leader_is_there() {
-	machine_leader=$(pgrep -P "$machine_nspawn" | head -n 1)
-	[ -n "$machine_leader" ]
+	local child
+	for child in $(pgrep -P "$machine_nspawn"); do
+		grep -Eq '^NSpid:.*\s1$' "/proc/$child/status" || continue
+		machine_leader=$child
+		return 0
+	done
+	return 1
 }
 
 machine_is_up() {
