@@ -32,7 +32,7 @@ connection_close_handle(struct connection *connection)
 	loop_stop_timer(connection->loop, &connection->timer);
 	loop_unwatch(connection->loop, &connection->watch);
 	if (connection->job)
-		connection->job->user = NULL;
+		connector_abandon(connection->job);
 	connection->job = NULL;
 	if (connection->nbd)
 		nbd_close(connection->nbd);

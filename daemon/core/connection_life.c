@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "daemon/core/connection_private.h"
 #include "daemon/core/connector.h"
 #include "daemon/core/log.h"
@@ -60,13 +61,8 @@ on_connector_done(struct connect_job *job)
 {
 	struct connection *connection = job->user;
 
-	if (!connection) {
-		/* Given up meanwhile. */
-		nbd_close(job->nbd);
-		return;
-	}
 	connection->job = NULL;
-	connection->nbd = job->nbd;
+	connection->nbd = TAKE_PTR(job->nbd);
 	if (job->result < 0)
 		connection_lose_with_text(connection, "connecting to",
 					  job->text ? job->text : "failed",

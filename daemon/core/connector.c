@@ -8,7 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
+
 #define STACK_SIZE (512 * 1024)
+
+/* Guards which of the two lets go of a job: the thread or the loop. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+job_free(struct connect_job *job)
+{
+	nbd_close(job->nbd);
+	endpoint_unref(job->endpoint);
+	free(job->text);
+	free(job);
+}
 
 static void
 on_message(struct message *message)
@@ -16,11 +30,26 @@ on_message(struct message *message)
 	struct connect_job *job = container_of(message, struct connect_job,
 					       message);
 
-	job->on_done(job);
 	loop_release(job->loop);
-	endpoint_unref(job->endpoint);
-	free(job->text);
-	free(job);
+	if (!job->is_abandoned)
+		job->on_done(job);
+	job_free(job);
+}
+
+static void
+hand_over(struct connect_job *job)
+{
+	bool is_abandoned;
+
+	{
+		SCOPED_LOCK(&lock);
+		job->is_through = true;
+		is_abandoned = job->is_abandoned;
+		if (!is_abandoned)
+			loop_send(job->loop, &job->message);
+	}
+	if (is_abandoned)
+		job_free(job);
 }
 
 static void *
@@ -35,8 +64,19 @@ connect_main(void *argument)
 		job->errnum = nbd_get_errno();
 		job->text = strdup(text ? text : "cannot connect");
 	}
-	loop_send(job->loop, &job->message);
+	hand_over(job);
 	return NULL;
+}
+
+void
+connector_abandon(struct connect_job *job)
+{
+	SCOPED_LOCK(&lock);
+
+	job->is_abandoned = true;
+	/* Its message is on the way otherwise. */
+	if (!job->is_through)
+		loop_release(job->loop);
 }
 
 static int

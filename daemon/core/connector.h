@@ -11,8 +11,8 @@
 struct nbd_handle;
 
 struct connect_job {
-	/* Called on the loop's thread with the handle, which it owns from
-	 * there on. The job is freed afterwards. */
+	/* Called on the loop's thread. It takes the handle from here, or that
+	 * is closed with the job, which is freed afterwards. */
 	void (*on_done)(struct connect_job *job);
 	void *user;
 	struct nbd_handle *nbd;
@@ -25,6 +25,8 @@ struct connect_job {
 	struct message message;
 	struct loop *loop;
 	struct endpoint *endpoint;
+	bool is_through;
+	bool is_abandoned;
 };
 
 /* The handle belongs to the job until on_done. NULL with errno: nothing
@@ -34,3 +36,7 @@ struct connect_job *connector_start(struct loop *loop,
 				    struct nbd_handle *nbd,
 				    void (*on_done)(struct connect_job *job),
 				    void *user);
+
+/* On the loop's thread: on_done will not be called, and the loop need not wait
+ * for the thread, whose job ends when the look-up does. */
+void connector_abandon(struct connect_job *job);

@@ -26,8 +26,7 @@ struct endpoint {
 	bool may_name_files;
 };
 
-/* An endpoint with one reference, or NULL with errno ENOMEM. TLS may be NULL:
- * the URI alone counts. */
+/* An endpoint with one reference, or NULL with errno ENOMEM. */
 struct endpoint *endpoint_new_configured(const char *uri,
 					 const struct tls_settings *tls);
 struct endpoint *endpoint_new_ad_hoc(const char *uri, uint32_t transports);

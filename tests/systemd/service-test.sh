@@ -224,10 +224,15 @@ odd_volume_goes() {
 }
 
 # A server that wants TLS, and keys in a pipe that nobody writes to: whoever
-# opens it waits for ever, and that is an I/O thread.
+# opens it waits for ever. On a unix socket that is an I/O thread; on TCP it may
+# be a thread that looks up the name.
 add_a_trap() {
-	machine_run mkfifo -m 0644 /etc/nbd-clientd/keys &&
-		volume trap 'Uri=nbds://alice@127.0.0.1:10810/
+	machine_run systemd-run --quiet --unit=store-trap nbdkit --foreground \
+		--unix=/run/store/trap --tls=require --tls-psk=/run/store/psk memory 1M
+	wait_for 10 "the server listens" machine_run test -S /run/store/trap &&
+		machine_run chmod 0666 /run/store/trap &&
+		machine_run mkfifo -m 0644 /etc/nbd-clientd/keys &&
+		volume trap 'Uri=nbds+unix://alice@/?socket=/run/store/trap
 Connections=1
 TlsPskFile=/etc/nbd-clientd/keys'
 }
@@ -320,8 +325,9 @@ check "a client's connection starts it again" as_alice nbdctl status
 check "and it serves" round_trip tcp
 check "its messages say which volume they are about" \
 	machine_run sh -c 'journalctl -o cat NBD_VOLUME=tcp | grep connected'
-check "it complains of nothing" \
-	machine_run sh -c '! journalctl -p warning -o cat -u nbd-clientd | grep .'
+# Its own words: of a busy machine's control groups systemd has complaints, too.
+check "it complains of nothing" machine_run sh -c '! journalctl \
+	-p warning -o cat _SYSTEMD_UNIT=nbd-clientd.service | grep .'
 
 check "a request that is slow is in the journal, with its number" \
 	slow_request_is_found
