@@ -135,8 +135,8 @@ machine_boot() {
 		--private-network --boot \
 		</dev/null >"$machine_console" 2>&1 &
 	machine_nspawn=$!
-	wait_for 20 "the container has a PID 1" machine_leader_is_there &&
-		wait_for 60 "the container is booted" machine_is_up && return 0
+	wait_for 60 "the container has a PID 1" machine_leader_is_there &&
+		wait_for 240 "the container is booted" machine_is_up && return 0
 	cat "$machine_console"
 	return 1
 }
