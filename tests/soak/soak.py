@@ -5,7 +5,7 @@ reloaded and the daemon itself is restarted and killed. Ends with a table, and
 fails if a byte was wrong, a request failed, or memory or descriptors grew.
 
 soak.py NBD-CLIENTD NBDCTL SOAK-CLIENT; SOAK_MINUTES, 30 by default, may be a
-fraction; SOAK_SEED repeats an order of faults."""
+fraction; README.md tells what else can be set."""
 
 import contextlib
 import os
@@ -28,6 +28,8 @@ PART = 12 * MIB + 1000
 # Requests of one client in a second.
 RATE = int(os.environ.get("SOAK_RATE", "150"))
 PATIENCE = 180
+# The daemon is left alone, for a look at its memory over a long time.
+IN_ONE_LIFE = "SOAK_ONE_LIFE" in os.environ
 # What a life of the daemon may gain between its first look and its last: what
 # the journals may hold, and change.
 RSS_ALLOWANCE = 64
@@ -157,7 +159,7 @@ class Faults:
             [self.kill_server, self.restart_server, self.stop_server,
              self.reload_other, self.reload_same, self.reload_bad,
              self.restart_daemon, self.kill_daemon],
-            [6, 6, 4, 3, 2, 2, 1, 1])[0]
+            [6, 6, 4, 3, 2, 2] + ([0, 0] if IN_ONE_LIFE else [1, 1]))[0]
         self.daemon.note(fault.__name__)
         fault()
         self.daemon.note(fault.__name__ + " is over")
