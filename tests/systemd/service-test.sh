@@ -86,7 +86,7 @@ restarts_when_it_hangs() {
 	# Zero would be the process group that asks.
 	[ "$pid" -gt 0 ] || return 1
 	machine_run kill -STOP "$pid"
-	wait_for 20 "the watchdog has restarted it" \
+	wait_for 150 "the watchdog has restarted it" \
 		property_is nbd-clientd.service NRestarts '^1$' &&
 		wait_for 20 "it is active again" \
 			machine_run systemctl is-active nbd-clientd
@@ -242,11 +242,11 @@ restarts_when_an_io_thread_is_stuck() {
 	local before
 	before=$(machine_run systemctl show -p NRestarts --value nbd-clientd)
 	add_a_trap && machine_run systemctl reload nbd-clientd || return 1
-	wait_for 20 "an I/O thread is stuck" \
+	wait_for 60 "an I/O thread is stuck" \
 		machine_run sh -c 'journalctl -u nbd-clientd -o cat |
 			grep "an I/O thread does not answer"' || return 1
 	rm "$machine_root/etc/nbd-clientd/volumes.d/trap.conf"
-	wait_for 20 "the watchdog has restarted it" \
+	wait_for 150 "the watchdog has restarted it" \
 		property_is nbd-clientd.service NRestarts "^$((before + 1))\$" &&
 		wait_for 20 "it is active again" \
 			machine_run systemctl is-active nbd-clientd
