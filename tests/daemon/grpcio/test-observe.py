@@ -7,8 +7,8 @@ Usage: test-observe.py NBD-CLIENTD PROTO-ROOT
 """
 
 import http.client
+import os
 import re
-import shutil
 import subprocess
 import threading
 import unittest
@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from harness import PATIENCE, STUBS, Daemon, DaemonTest, Workdir, main
 
 MIB = 1024 * 1024
+PROMTOOL = os.path.join(os.path.dirname(__file__), "../../support/promtool")
 BUCKET = re.compile("_bucket$")
 
 
@@ -141,12 +142,13 @@ class Metrics(Observed):
                 requests = name.replace("request_seconds", "requests_total")
                 self.assertEqual(counts[-1], samples[requests, labels])
 
-    @unittest.skipUnless(shutil.which("promtool"), "Debian: prometheus")
     def test_promtool_has_nothing_to_say(self):
         self.read("disk", 0, 4096)
-        checked = subprocess.run(["promtool", "check", "metrics"],
+        checked = subprocess.run([PROMTOOL, "check", "metrics"],
                                  input=self.metrics().encode(),
                                  capture_output=True, check=False)
+        if checked.returncode == 77:
+            self.skipTest(checked.stderr.decode())
         self.assertEqual((checked.returncode, checked.stdout, checked.stderr),
                          (0, b"", b""))
 
