@@ -32,8 +32,8 @@ struct player {
 	uint64_t repeat; /* how often that message has been sent */
 	uint64_t n_sent; /* bytes in all */
 	uint64_t cookies[SCRIPT_MAX_COOKIES];
-	size_t record_length;   /* of the TLS record being received */
-	uint8_t received[4096]; /* the part being compared */
+	size_t record_length;    /* of the TLS record being received */
+	uint8_t received[65536]; /* the part being compared */
 
 	size_t max_send; /* bytes per step */
 	uint64_t cut_at; /* the connection ends after so many bytes */

@@ -31,12 +31,15 @@ void
 pattern_fill(void *buffer, size_t length, uint64_t seed, uint64_t offset)
 {
 	uint8_t *to = buffer;
-	uint64_t word = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < length; i++) {
-		if (i == 0 || (offset + i) % 8 == 0)
-			word = mix(seed ^ ((offset + i) / 8 + 1));
-		to[i] = byte_of(word, offset + i);
+	while (i < length) {
+		uint64_t word = mix(seed ^ ((offset + i) / 8 + 1));
+
+		do {
+			to[i] = byte_of(word, offset + i);
+			i++;
+		} while (i < length && (offset + i) % 8 != 0);
 	}
 }
 
