@@ -25,8 +25,6 @@ struct direct_disk {
 	struct nbd_handle *nbd;
 	/* Requests without an answer. */
 	struct list in_flight;
-	/* Requests that were answered or refused, to be reported. */
-	struct list done;
 	/* When the last reply came, for --timeout. */
 	uint64_t heard_at;
 };
@@ -40,14 +38,11 @@ of_disk(struct disk *disk)
 static void
 put_done(struct disk_request *request, int status)
 {
-	struct direct_disk *direct = of_disk(request->disk);
-
 	payload_release(request->private);
 	free(request->private);
 	request->private = NULL;
-	request->status = status;
 	list_remove(&request->link);
-	list_append(&direct->done, &request->link);
+	disk_put_done(request, status);
 }
 
 /* The failure names the request: what is attempted as a whole is known. */
@@ -162,26 +157,6 @@ direct_submit(struct disk *disk, struct disk_request *request)
 		put_done(request, direct_fail(direct->nbd, 0, NULL));
 }
 
-/* Reports what is done; false if nothing was. */
-static bool
-report(struct direct_disk *direct)
-{
-	struct list done, *link;
-
-	if (list_is_empty(&direct->done))
-		return false;
-	list_init(&done);
-	while ((link = list_take_first(&direct->done)))
-		list_append(&done, link);
-	while ((link = list_take_first(&done))) {
-		struct disk_request *request = container_of(
-			link, struct disk_request, link);
-
-		disk_complete(request, request->status);
-	}
-	return true;
-}
-
 /* After a recorded failure: closes, and ends every request with it. */
 static void
 give_up(struct direct_disk *direct)
@@ -191,7 +166,7 @@ give_up(struct direct_disk *direct)
 	list_for_each_safe(link, &direct->in_flight)
 		put_done(container_of(link, struct disk_request, link),
 			 (int)failure_code());
-	report(direct);
+	disk_report_done(&direct->disk);
 }
 
 static int
@@ -212,7 +187,7 @@ direct_disk_wait(struct disk *disk, int timeout_ms)
 	int limit = wait_limit(direct);
 	int status;
 
-	if (report(direct))
+	if (disk_report_done(disk))
 		return;
 	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
 		limit = timeout_ms;
@@ -225,7 +200,7 @@ direct_disk_wait(struct disk *disk, int timeout_ms)
 		     disk->options->timeout_ms);
 		give_up(direct);
 	} else {
-		report(direct);
+		disk_report_done(disk);
 	}
 }
 
@@ -295,7 +270,7 @@ disk_open_direct(const struct options *options, const char *uri,
 		.max_in_flight = 64,
 	};
 	list_init(&direct->in_flight);
-	list_init(&direct->done);
+	list_init(&direct->disk.done);
 	direct->nbd = direct_connect(options, uri, false, contexts);
 	if (direct->nbd)
 		direct->disk.export = direct_export(direct->nbd, uri);

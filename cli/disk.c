@@ -140,6 +140,47 @@ disk_complete(struct disk_request *request, int status)
 }
 
 void
+disk_put_done(struct disk_request *request, int status)
+{
+	request->status = status;
+	list_append(&request->disk->done, &request->link);
+}
+
+bool
+disk_report_done(struct disk *disk)
+{
+	struct list done, *link;
+
+	if (list_is_empty(&disk->done))
+		return false;
+	list_init(&done);
+	while ((link = list_take_first(&disk->done)))
+		list_append(&done, link);
+	while ((link = list_take_first(&done))) {
+		struct disk_request *request = container_of(
+			link, struct disk_request, link);
+
+		disk_complete(request, request->status);
+	}
+	return true;
+}
+
+void
+disk_done_at_once(struct disk_request *request, int status)
+{
+	if (request->command == DISK_WRITE)
+		payload_release(&request->data);
+	disk_put_done(request, status);
+}
+
+void
+disk_wait_at_once(struct disk *disk, int timeout_ms)
+{
+	(void)timeout_ms;
+	disk_report_done(disk);
+}
+
+void
 disk_wait(struct disk *disk, int timeout_ms)
 {
 	if (disk->n_pending > 0)

@@ -98,6 +98,8 @@ struct disk {
 	uint32_t alignment;
 	/* Requests whose on_done has not run. */
 	size_t n_pending;
+	/* Those of them that are done: see disk_report_done(). */
+	struct list done;
 	/* Requests must come in order of offset: a pipe. */
 	bool is_sequential;
 	/* All of it reads as zeroes: a new file. */
@@ -153,8 +155,17 @@ disk_submit(struct disk *disk, struct disk_request *request)
 /* "read", "write" ... */
 const char *disk_command_name(enum disk_command command);
 
-/* Reports REQUEST as done; for the implementations. */
+/* For the implementations: reports REQUEST as done, at once and in disk_wait()
+ * only, or puts it with those that disk_report_done() will report. */
 void disk_complete(struct disk_request *request, int status);
+void disk_put_done(struct disk_request *request, int status);
+/* Reports what was put there before; what on_done submits is for the next time.
+ * False if there was nothing. */
+bool disk_report_done(struct disk *disk);
+/* For disks that carry requests out when they are submitted: REQUEST is done,
+ * and what it wrote is released; and how to wait for such. */
+void disk_done_at_once(struct disk_request *request, int status);
+void disk_wait_at_once(struct disk *disk, int timeout_ms);
 
 /* Lets requests finish: see struct disk_ops. */
 void disk_wait(struct disk *disk, int timeout_ms);

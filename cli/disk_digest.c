@@ -39,7 +39,6 @@ DIGEST_FUNCTIONS(DEFINE_STATIC)
 
 struct digest_disk {
 	struct disk disk;
-	struct list done;
 	gnutls_hash_hd_t hash;
 	size_t length;
 	char text[2 * DIGEST_MAX + 1];
@@ -105,26 +104,7 @@ digest_run(struct digest_disk *digest, struct disk_request *request)
 static void
 digest_submit(struct disk *disk, struct disk_request *request)
 {
-	struct digest_disk *digest = of_disk(disk);
-
-	request->status = digest_run(digest, request);
-	if (request->command == DISK_WRITE)
-		payload_release(&request->data);
-	list_append(&digest->done, &request->link);
-}
-
-static void
-digest_wait(struct disk *disk, int timeout_ms)
-{
-	struct list *link = list_take_first(&of_disk(disk)->done);
-
-	(void)timeout_ms;
-	if (link) {
-		struct disk_request *request = container_of(
-			link, struct disk_request, link);
-
-		disk_complete(request, request->status);
-	}
+	disk_done_at_once(request, digest_run(of_disk(disk), request));
 }
 
 static int
@@ -141,7 +121,7 @@ digest_close(struct disk *disk)
 
 static const struct disk_ops digest_ops = {
 	.submit = digest_submit,
-	.wait = digest_wait,
+	.wait = disk_wait_at_once,
 	.close = digest_close,
 };
 
@@ -224,7 +204,7 @@ disk_open_digest(const struct options *options, const char *algorithm,
 		.alignment = 1,
 		.is_sequential = true,
 	};
-	list_init(&digest->done);
+	list_init(&digest->disk.done);
 	status = digest->disk.export ? start_hash(digest, algorithm)
 				     : fail_errno(ENOMEM, "no memory");
 	if (status != EXIT_OK) {

@@ -24,8 +24,6 @@
 struct file_disk {
 	struct disk disk;
 	int fd;
-	/* Requests done and not reported. */
-	struct list done;
 };
 
 static struct file_disk *
@@ -169,30 +167,7 @@ file_run(struct file_disk *file, struct disk_request *request)
 static void
 file_submit(struct disk *disk, struct disk_request *request)
 {
-	struct file_disk *file = of_disk(disk);
-
-	request->status = file_run(file, request);
-	if (request->command == DISK_WRITE)
-		payload_release(&request->data);
-	list_append(&file->done, &request->link);
-}
-
-static void
-file_wait(struct disk *disk, int timeout_ms)
-{
-	struct list done, *link;
-
-	(void)timeout_ms;
-	/* What on_done submits is for the next time. */
-	list_init(&done);
-	while ((link = list_take_first(&of_disk(disk)->done)))
-		list_append(&done, link);
-	while ((link = list_take_first(&done))) {
-		struct disk_request *request = container_of(
-			link, struct disk_request, link);
-
-		disk_complete(request, request->status);
-	}
+	disk_done_at_once(request, file_run(of_disk(disk), request));
 }
 
 static int
@@ -212,7 +187,7 @@ file_close(struct disk *disk)
 
 static const struct disk_ops file_ops = {
 	.submit = file_submit,
-	.wait = file_wait,
+	.wait = disk_wait_at_once,
 	.close = file_close,
 };
 
@@ -273,7 +248,7 @@ disk_open_file(const struct options *options, const char *path,
 		.alignment = 1,
 	};
 	file->fd = TAKE_FD(fd);
-	list_init(&file->done);
+	list_init(&file->disk.done);
 	file->disk.export = export_new();
 	status = file->disk.export ? file_measure(file, mode, size)
 				   : fail_errno(ENOMEM, "no memory");

@@ -13,17 +13,6 @@
 #include "cli/errors.h"
 #include "cli/export_facts.h"
 
-struct stream_disk {
-	struct disk disk;
-	struct list done;
-};
-
-static struct stream_disk *
-of_disk(struct disk *disk)
-{
-	return container_of(disk, struct stream_disk, disk);
-}
-
 static int
 stream_read(struct disk_request *request)
 {
@@ -108,37 +97,21 @@ stream_run(struct disk_request *request)
 static void
 stream_submit(struct disk *disk, struct disk_request *request)
 {
-	request->status = stream_run(request);
-	if (request->command == DISK_WRITE)
-		payload_release(&request->data);
-	list_append(&of_disk(disk)->done, &request->link);
-}
-
-static void
-stream_wait(struct disk *disk, int timeout_ms)
-{
-	struct list *link = list_take_first(&of_disk(disk)->done);
-
-	(void)timeout_ms;
-	if (link) {
-		struct disk_request *request = container_of(
-			link, struct disk_request, link);
-
-		disk_complete(request, request->status);
-	}
+	(void)disk;
+	disk_done_at_once(request, stream_run(request));
 }
 
 static int
 stream_close(struct disk *disk)
 {
 	export_free(disk->export);
-	free(of_disk(disk));
+	free(disk);
 	return EXIT_OK;
 }
 
 static const struct disk_ops stream_ops = {
 	.submit = stream_submit,
-	.wait = stream_wait,
+	.wait = disk_wait_at_once,
 	.close = stream_close,
 };
 
@@ -146,11 +119,11 @@ int
 disk_open_stream(const struct options *options, enum disk_mode mode,
 		 struct disk **disk)
 {
-	struct stream_disk *stream = calloc(1, sizeof(*stream));
+	struct disk *stream = malloc(sizeof(*stream));
 
 	if (!stream)
 		return fail_errno(ENOMEM, "no memory");
-	stream->disk = (struct disk){
+	*stream = (struct disk){
 		.ops = &stream_ops,
 		.options = options,
 		.name = mode == DISK_FOR_READING ? "standard input"
@@ -167,11 +140,11 @@ disk_open_stream(const struct options *options, enum disk_mode mode,
 	 * flight are finished first. */
 	if (mode == DISK_FOR_WRITING)
 		signal(SIGPIPE, SIG_IGN);
-	if (!stream->disk.export) {
+	if (!stream->export) {
 		free(stream);
 		return fail_errno(ENOMEM, "no memory");
 	}
-	stream->disk.export->can_zero = true;
-	*disk = &stream->disk;
+	stream->export->can_zero = true;
+	*disk = stream;
 	return EXIT_OK;
 }
