@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -146,4 +147,20 @@ reader_close(struct reader *reader)
 	nbd_close(reader->h);
 	if (reader->file >= 0)
 		close(reader->file);
+}
+
+int
+reader_main(int argc, char **argv, int (*run)(struct reader *reader))
+{
+	static struct reader reader;
+	int result = -1;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: %s URI FILE\n", argv[0]);
+		return EXIT_FAILURE;
+	}
+	if (reader_open(&reader, argv[1], argv[2]) == 0)
+		result = run(&reader);
+	reader_close(&reader);
+	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -49,3 +49,7 @@ void reader_event(struct reader *reader, bool is_readable, bool is_writable);
 int reader_continue(struct reader *reader);
 
 void reader_close(struct reader *reader);
+
+/* main() of an example, whose arguments are URI FILE: RUN waits for events until
+ * reader_continue() gives 0, or returns something else. */
+int reader_main(int argc, char **argv, int (*run)(struct reader *reader));

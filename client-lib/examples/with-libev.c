@@ -4,8 +4,6 @@
  * is set to what the handle waits for next.
  */
 #include <ev.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "client-lib/examples/reader.h"
 
@@ -76,15 +74,5 @@ run(struct reader *reader)
 int
 main(int argc, char **argv)
 {
-	static struct reader reader;
-	int result = -1;
-
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s URI FILE\n", argv[0]);
-		return EXIT_FAILURE;
-	}
-	if (reader_open(&reader, argv[1], argv[2]) == 0)
-		result = run(&reader);
-	reader_close(&reader);
-	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return reader_main(argc, argv, run);
 }

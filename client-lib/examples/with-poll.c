@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "client-lib/examples/reader.h"
 
@@ -53,15 +52,5 @@ run(struct reader *reader)
 int
 main(int argc, char **argv)
 {
-	static struct reader reader;
-	int result = -1;
-
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s URI FILE\n", argv[0]);
-		return EXIT_FAILURE;
-	}
-	if (reader_open(&reader, argv[1], argv[2]) == 0)
-		result = run(&reader);
-	reader_close(&reader);
-	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return reader_main(argc, argv, run);
 }

@@ -5,7 +5,6 @@
  * changed.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
@@ -87,15 +86,5 @@ run(struct reader *reader)
 int
 main(int argc, char **argv)
 {
-	static struct reader reader;
-	int result = -1;
-
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s URI FILE\n", argv[0]);
-		return EXIT_FAILURE;
-	}
-	if (reader_open(&reader, argv[1], argv[2]) == 0)
-		result = run(&reader);
-	reader_close(&reader);
-	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return reader_main(argc, argv, run);
 }
