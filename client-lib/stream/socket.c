@@ -34,19 +34,26 @@ would_block(int error)
 	return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-static ssize_t
-receive(struct stream *stream, const struct iovec *vectors, int n_vectors,
-	int flags)
+/* The vectors are only read, the type cannot say so. */
+static struct msghdr
+message_of(const struct iovec *vectors, int n_vectors)
 {
-	/* The vectors are only read, the type cannot say so. */
 	union {
 		const struct iovec *given;
 		struct iovec *wanted;
 	} cast = { .given = vectors };
-	struct msghdr message = {
+
+	return (struct msghdr){
 		.msg_iov = cast.wanted,
 		.msg_iovlen = (size_t)n_vectors,
 	};
+}
+
+static ssize_t
+receive(struct stream *stream, const struct iovec *vectors, int n_vectors,
+	int flags)
+{
+	struct msghdr message = message_of(vectors, n_vectors);
 	ssize_t n;
 
 	do {
@@ -108,15 +115,7 @@ static ssize_t
 socket_send(struct stream *stream, const struct iovec *vectors, int n_vectors,
 	    bool more)
 {
-	/* sendmsg() only reads the vectors, its type cannot say so. */
-	union {
-		const struct iovec *given;
-		struct iovec *wanted;
-	} cast = { .given = vectors };
-	struct msghdr message = {
-		.msg_iov = cast.wanted,
-		.msg_iovlen = (size_t)n_vectors,
-	};
+	struct msghdr message = message_of(vectors, n_vectors);
 	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	ssize_t n;
 
