@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <libnbd.h>
+#include <libnbd-ext.h>
 
 #include "client-lib/api/begin_command.h"
 #include "client-lib/api/guard.h"
@@ -57,6 +57,22 @@ nbd_aio_pwrite(struct nbd_handle *h, const void *buf, size_t count,
 	struct range range = { count, offset, flags };
 
 	return api_return(&call, begin_write(&call, buf, range, &completion));
+}
+
+int64_t
+nbd_ext_aio_pwritev(struct nbd_handle *h, const struct iovec *pieces,
+		    size_t n_pieces, uint64_t offset,
+		    nbd_completion_callback completion_callback, uint32_t flags)
+{
+	API_CALL(call, h,
+		 "pieces=<pieces> n_pieces=%zu offset=%" PRIu64
+		 " completion=%s flags=0x%x",
+		 n_pieces, offset, trace_closure(completion_callback), flags);
+	OWN_CLOSURE(completion, completion, completion_callback);
+
+	return api_return(&call,
+			  begin_write_pieces(&call, pieces, n_pieces, offset,
+					     flags, &completion));
 }
 
 int64_t

@@ -6,10 +6,12 @@
  */
 #include "client-lib/api/begin_command.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "client-lib/engine/command.h"
 #include "client-lib/wire/protocol.h"
+#include "common/checked.h"
 
 bool
 api_command_flags_are_valid(const struct nbd_handle *h, uint32_t flags,
@@ -71,6 +73,43 @@ begin_write(const struct api_call *call, const void *buf, struct range range,
 	if (!api_permit(call, CONNECTED) || !API_GIVEN(buf))
 		return -1;
 	request.payload = buf;
+	return command_submit(call->h, &request);
+}
+
+/* 0, or -1 with the error recorded: there is no memory, or too much. */
+static int
+add_up(const struct iovec *pieces, size_t n_pieces, uint64_t *count)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n_pieces; i++) {
+		if (!pieces[i].iov_base && pieces[i].iov_len > 0)
+			return fail(EFAULT, "pieces: piece %zu is NULL", i);
+		if (!checked_add_size(sum, pieces[i].iov_len, &sum))
+			return fail(ERANGE,
+				    "pieces: together they are more than "
+				    "memory could hold");
+	}
+	*count = sum;
+	return 0;
+}
+
+int64_t
+begin_write_pieces(const struct api_call *call, const struct iovec *pieces,
+		   size_t n_pieces, uint64_t offset, uint32_t flags,
+		   nbd_completion_callback *completion)
+{
+	struct range range = { .offset = offset, .flags = flags };
+	struct command_request request;
+
+	if (!api_permit(call, CONNECTED) || !API_GIVEN(pieces) ||
+	    add_up(pieces, n_pieces, &range.count) == -1)
+		return -1;
+	request = request_for(NBD_CMD_WRITE, range,
+			      LIBNBD_CMD_FLAG_FUA | LIBNBD_CMD_FLAG_PAYLOAD_LEN,
+			      completion);
+	request.pieces = pieces;
+	request.n_pieces = n_pieces;
 	return command_submit(call->h, &request);
 }
 

@@ -9,6 +9,7 @@
 #include <libnbd.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "client-lib/api/guard.h"
 
@@ -32,6 +33,10 @@ int64_t begin_read(const struct api_call *call, void *buf, struct range range,
 		   nbd_completion_callback *completion);
 int64_t begin_write(const struct api_call *call, const void *buf,
 		    struct range range, nbd_completion_callback *completion);
+int64_t begin_write_pieces(const struct api_call *call,
+			   const struct iovec *pieces, size_t n_pieces,
+			   uint64_t offset, uint32_t flags,
+			   nbd_completion_callback *completion);
 int64_t begin_flush(const struct api_call *call, uint32_t flags,
 		    nbd_completion_callback *completion);
 int64_t begin_trim(const struct api_call *call, struct range range,

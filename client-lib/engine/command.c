@@ -71,6 +71,8 @@ take_payload(struct command *command, const struct command_request *request,
 {
 	if (command->type == NBD_CMD_WRITE) {
 		command->payload = request->payload;
+		command->pieces = request->pieces;
+		command->n_pieces = request->n_pieces;
 		command->payload_length = command->count;
 	} else if (filter && filter->payload) {
 		command->filter = *filter;

@@ -9,6 +9,7 @@
 #include <libnbd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "client-lib/engine/coverage.h"
 #include "client-lib/engine/filter.h"
@@ -26,6 +27,9 @@ struct command_request {
 	uint64_t count;
 	void *buffer;        /* of READ, COUNT bytes until complete */
 	const void *payload; /* of WRITE, likewise */
+	/* Instead: the payload's pieces, COUNT bytes together. */
+	const struct iovec *pieces;
+	size_t n_pieces;
 	/* Of a filtered BLOCK_STATUS: names, NULL-terminated, not kept. */
 	char *const *contexts;
 	nbd_chunk_callback *chunk;
@@ -82,8 +86,11 @@ struct command {
 	uint32_t n_excess;  /* chunks that a correct reply does not have */
 	bool reply_is_done; /* answered before it was wholly sent */
 	bool has_extent64;
-	uint8_t *buffer;         /* of READ */
-	const uint8_t *payload;  /* of WRITE, or the filter's */
+	uint8_t *buffer;        /* of READ */
+	const uint8_t *payload; /* of WRITE, or the filter's */
+	/* Of WRITE, if its payload lies in several. */
+	const struct iovec *pieces;
+	size_t n_pieces;
 	uint64_t payload_length; /* 0: only the header travels */
 	struct filter filter;    /* of BLOCK_STATUS */
 	/* What a reply must bring: bytes of READ, contexts of BLOCK_STATUS. */

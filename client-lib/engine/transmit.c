@@ -115,12 +115,60 @@ add_header(struct nbd_handle *h, const struct command *command)
 }
 
 static void
+stage_pieces(struct transmit *transmit, const struct command *command)
+{
+	uint8_t *to = transmit->staging + transmit->staged;
+
+	for (size_t i = 0; i < command->n_pieces; i++) {
+		const struct iovec *piece = &command->pieces[i];
+
+		if (piece->iov_len == 0)
+			continue;
+		memcpy(to, piece->iov_base, piece->iov_len);
+		to += piece->iov_len;
+	}
+	add_staged(transmit, (size_t)command->payload_length);
+}
+
+static bool
+has_room_for_pieces(const struct transmit *transmit,
+		    const struct command *command)
+{
+	return command->n_pieces <=
+	       (size_t)(TRANSMIT_MAX_VECTORS - transmit->n_vectors);
+}
+
+/* Adds pieces of COMMAND from NEXT on, while there is room: how far it came.
+ * Empty ones are passed over, so that there is no batch of nothing. */
+static size_t
+add_pieces(struct transmit *transmit, const struct command *command,
+	   size_t next)
+{
+	for (; next < command->n_pieces; next++) {
+		const struct iovec *piece = &command->pieces[next];
+
+		if (piece->iov_len == 0)
+			continue;
+		if (transmit->n_vectors == TRANSMIT_MAX_VECTORS)
+			break;
+		add_vector(transmit, piece->iov_base, piece->iov_len);
+	}
+	return next;
+}
+
+static void
 add_payload(struct transmit *transmit, struct command *command)
 {
 	size_t length = (size_t)command->payload_length;
 
-	if (length >= ALONE_FROM) {
+	if (length >= ALONE_FROM || (length >= COPY_BELOW && command->pieces &&
+				     !has_room_for_pieces(transmit, command))) {
 		transmit->payload = command;
+		transmit->next_piece = 0;
+	} else if (command->pieces && length >= COPY_BELOW) {
+		add_pieces(transmit, command, 0);
+	} else if (command->pieces) {
+		stage_pieces(transmit, command);
 	} else if (length >= COPY_BELOW) {
 		add_vector(transmit, command->payload, length);
 	} else {
@@ -160,6 +208,25 @@ has_room(const struct transmit *transmit)
 		       TRANSMIT_STAGING_SIZE;
 }
 
+/* The payload that is a batch of its own, or of several if it lies in more
+ * pieces than one takes. */
+static void
+add_large_payload(struct transmit *transmit)
+{
+	const struct command *command = transmit->payload;
+
+	if (command->pieces) {
+		transmit->next_piece = add_pieces(transmit, command,
+						  transmit->next_piece);
+		if (transmit->next_piece < command->n_pieces)
+			return;
+	} else {
+		add_vector(transmit, command->payload,
+			   (size_t)command->payload_length);
+	}
+	transmit->payload = NULL;
+}
+
 static void
 build_batch(struct nbd_handle *h)
 {
@@ -170,9 +237,7 @@ build_batch(struct nbd_handle *h)
 	transmit->staged = 0;
 	transmit->state = TRANSMIT_BATCH;
 	if (transmit->payload) {
-		add_vector(transmit, transmit->payload->payload,
-			   (size_t)transmit->payload->payload_length);
-		transmit->payload = NULL;
+		add_large_payload(transmit);
 		return;
 	}
 	while (transmit->n_queued > 0 && !transmit->payload &&
@@ -216,6 +281,7 @@ move_sent(struct nbd_handle *h)
 		list_append(&h->sent, &command->link);
 		command->stage = COMMAND_SENT;
 		command->payload = NULL;
+		command->pieces = NULL;
 		if (command->reply_is_done)
 			command_complete(h, command);
 	}

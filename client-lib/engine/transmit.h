@@ -44,6 +44,7 @@ struct transmit {
 	uint64_t n_sent;       /* bytes the stream took */
 	/* Its payload is large enough to be a batch of its own, the next. */
 	struct command *payload;
+	size_t next_piece; /* of it, if it lies in several */
 	int n_vectors;
 	int first_vector; /* not wholly sent */
 	size_t staged;

@@ -20,6 +20,7 @@
 #include <libnbd.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -161,6 +162,23 @@ int nbd_ext_set_tls_passphrase(struct nbd_handle *h, const char *passphrase)
 int nbd_ext_set_tls_psk(struct nbd_handle *h, const void *key, size_t size)
 	LIBNBD_ATTRIBUTE_NONNULL(1);
 #define LIBNBD_HAVE_NBD_EXT_SET_TLS_PSK 1
+
+/*
+ * == Data in pieces ==
+ */
+
+/*
+ * nbd_aio_pwrite() of the N_PIECES pieces of memory, one behind the other, as
+ * one command; their lengths together are its count, and pieces may be empty.
+ * Both the array and the bytes stay as they are until the command is complete.
+ * Everything else, each check included, is as there; EFAULT if PIECES or a
+ * piece with a length is NULL, ERANGE if the lengths do not add up.
+ */
+int64_t nbd_ext_aio_pwritev(struct nbd_handle *h, const struct iovec *pieces,
+			    size_t n_pieces, uint64_t offset,
+			    nbd_completion_callback completion_callback,
+			    uint32_t flags) LIBNBD_ATTRIBUTE_NONNULL(1);
+#define LIBNBD_HAVE_NBD_EXT_AIO_PWRITEV 1
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

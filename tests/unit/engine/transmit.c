@@ -116,6 +116,90 @@ payloads_follow_their_headers(void **state)
 		free(payloads[i]);
 }
 
+/* Submits a write of DATA cut after each STEP bytes. The pieces are the
+ * caller's, and enough. */
+static uint64_t
+write_in_pieces(struct peer *peer, struct iovec *pieces, uint8_t *data,
+		size_t length, size_t step)
+{
+	struct command_request request = {
+		.type = NBD_CMD_WRITE,
+		.accepts = LIBNBD_CMD_FLAG_PAYLOAD_LEN,
+		.count = length,
+		.pieces = pieces,
+	};
+	int64_t cookie;
+
+	for (size_t at = 0; at < length; at += step)
+		pieces[request.n_pieces++] = (struct iovec){
+			.iov_base = data + at,
+			.iov_len = length - at < step ? length - at : step,
+		};
+	cookie = command_submit(peer->h, &request);
+	assert_true(cookie > 0);
+	return (uint64_t)cookie;
+}
+
+/* Hears LENGTH bytes, for which the client may have to be asked. */
+static void
+hear(struct peer *peer, uint8_t *heard, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length) {
+		engine_flush(peer->h);
+		engine_notify_write(peer->h);
+		n += peer_hear(peer, heard + n, length - n);
+	}
+}
+
+/* Few and many pieces, small and large ones, after one another; into a socket
+ * that never takes much. */
+static void
+pieces_leave_one_behind_the_other(void **state)
+{
+	static const struct {
+		size_t length;
+		size_t step;
+	} writes[] = {
+		{ 100, 1 },      { 2047, 100 },     { 2048, 2048 },
+		{ 4096, 1000 },  { 4096, 16 },      { 70000, 16384 },
+		{ 131072, 512 }, { 200000, 65536 }, { 300000, 1 },
+	};
+	enum {
+		N = sizeof(writes) / sizeof(writes[0]),
+		MOST = 300000,
+	};
+	static struct iovec pieces[N][MOST];
+	static uint8_t data[N][MOST];
+	static uint8_t heard[MOST];
+	const int small = 4096;
+	struct peer *peer = *state;
+	uint64_t cookies[N];
+
+	peer_get_ready(peer, false);
+	setsockopt(engine_fd(peer->h), SOL_SOCKET, SO_SNDBUF, &small,
+		   sizeof(small));
+	for (size_t i = 0; i < N; i++) {
+		for (size_t j = 0; j < writes[i].length; j++)
+			data[i][j] = (uint8_t)(i + j * 7);
+		cookies[i] = write_in_pieces(peer, pieces[i], data[i],
+					     writes[i].length, writes[i].step);
+	}
+	for (size_t i = 0; i < N; i++) {
+		uint8_t header[NBD_REQUEST_SIZE];
+
+		hear(peer, header, sizeof(header));
+		assert_int_equal(load_be64(header + 8), cookies[i]);
+		assert_int_equal(load_be32(header + 24), writes[i].length);
+		hear(peer, heard, writes[i].length);
+		assert_memory_equal(heard, data[i], writes[i].length);
+		peer_put_simple(peer, 0, cookies[i]);
+	}
+	peer_say(peer);
+	assert_int_equal(command_in_flight_count(peer->h), 0);
+}
+
 /* Submits a write that the socket cannot take whole. */
 static uint64_t
 write_too_much(struct peer *peer, struct outcome *outcome)
@@ -297,6 +381,7 @@ main(void)
 		PEER_TEST(polling_and_reading_send_what_waits),
 		PEER_TEST(enough_requests_leave_without_being_asked),
 		PEER_TEST(payloads_follow_their_headers),
+		PEER_TEST(pieces_leave_one_behind_the_other),
 		PEER_TEST(an_early_answer_counts_once_the_payload_has_left),
 		PEER_TEST(replies_are_received_while_sending_is_blocked),
 		PEER_TEST(a_guessed_cookie_is_not_a_reply),
