@@ -33,6 +33,8 @@ free_call(struct rpc_call *call)
 	grpc_call_unref(call->call);
 	rpc_status_done(&call->status);
 	pthread_mutex_destroy(&call->lock);
+	if (call->is_admitted)
+		rpc_peer_end_call(peer);
 	free(call);
 	if (peer->client)
 		atomic_fetch_sub(&peer->client->calls, 1);
@@ -306,6 +308,7 @@ new_call(struct rpc_peer *peer, struct rpc_accept *accept,
 	call->handler = handler;
 	call->deadline = deadline_of(accept->details.deadline);
 	call->call = accept->call;
+	call->is_admitted = accept->is_admitted;
 	call->closed.run = on_closed;
 	call->received.run = on_received;
 	call->sent.run = on_sent;
@@ -327,6 +330,8 @@ rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
 	if (!call) {
 		grpc_call_cancel(accept->call, NULL);
 		grpc_call_unref(accept->call);
+		if (accept->is_admitted)
+			rpc_peer_end_call(peer);
 		return;
 	}
 	/* Ours, for as long as this function runs. */

@@ -75,6 +75,8 @@ struct rpc_call {
 	/* CLOCK_MONOTONIC in ns, a little before the client's own deadline so
 	 * that our answer arrives; 0: none. */
 	uint64_t deadline;
+	/* As struct rpc_accept says. */
+	bool is_admitted;
 
 	/* The rest belongs to call.c. */
 	grpc_call *call;

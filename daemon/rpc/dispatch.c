@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of methods and handlers, and the two handlers that refuse. */
+/* The table of methods and handlers, and the handlers that refuse. */
 #include "daemon/rpc/dispatch.h"
 
 #include <errno.h>
@@ -65,6 +65,25 @@ static const struct rpc_handler crowd_handler = {
 	.on_start = refuse_crowd,
 };
 
+static void
+refuse_late(struct rpc_call *call)
+{
+	struct failure failure = { 0 };
+
+	failure_set(&failure, ESHUTDOWN, FAILURE_BUSY,
+		    "the daemon is draining and takes no new calls");
+	failure_set_hint(&failure,
+			 "Try again on a new connection: a daemon that was "
+			 "restarted answers there.");
+	rpc_call_fail(call, &failure);
+	failure_done(&failure);
+}
+
+static const struct rpc_handler late_handler = {
+	.size = sizeof(struct rpc_call),
+	.on_start = refuse_late,
+};
+
 /* RPC_N_METHODS: there is none. The paths differ in length enough for this to
  * compare one or two of them. */
 static size_t
@@ -86,7 +105,9 @@ rpc_dispatch(struct rpc_peer *peer, struct rpc_accept *accept)
 {
 	size_t id = find_method(accept->details.method);
 
-	if (!peer->client)
+	if (!accept->is_admitted)
+		rpc_call_start(peer, accept, &unknown_method, &late_handler);
+	else if (!peer->client)
 		rpc_call_start(peer, accept, &unknown_method, &crowd_handler);
 	else if (id == RPC_N_METHODS)
 		rpc_call_start(peer, accept, &unknown_method, &unknown_handler);

@@ -76,6 +76,16 @@ request_next_call(struct rpc_peer *peer)
 	(void)error;
 }
 
+static bool
+admit_call(struct rpc_peer *peer)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	if (!peer->is_draining)
+		peer->n_calls++;
+	return !peer->is_draining;
+}
+
 /* One request is always posted, so that gRPC hands over every method, also
  * those that nobody knows. */
 static void
@@ -89,6 +99,7 @@ on_accept(struct rpc_event *event, bool ok)
 	if (ok) {
 		atomic_store(&peer->has_called, true);
 		request_next_call(peer);
+		accepted.is_admitted = admit_call(peer);
 		rpc_dispatch(peer, &accepted);
 		return;
 	}
@@ -228,6 +239,18 @@ rpc_peer_close(struct rpc_peer *peer)
 	rpc_peer_unref(peer);
 }
 
+void
+rpc_peer_end_call(struct rpc_peer *peer)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	if (--peer->n_calls > 0)
+		return;
+	peer->idle_since = clock_now();
+	if (peer->is_draining)
+		rpc_server_wake(peer->rpc);
+}
+
 /* One of the peer's calls that has not been told of the drain, with a
  * reference, or NULL. */
 static struct rpc_call *
@@ -248,28 +271,50 @@ take_call_to_drain(struct rpc_peer *peer, struct list *told)
 	return call;
 }
 
-void
-rpc_peer_drain(struct rpc_peer *peer)
+static void
+tell_calls_of_drain(struct rpc_peer *peer)
 {
 	struct rpc_call *call;
-	bool has_calls = false;
 	struct list told;
 
 	list_init(&told);
-	pthread_mutex_lock(&peer->lock);
-	peer->is_draining = true;
-	pthread_mutex_unlock(&peer->lock);
-	shut_down(peer);
 	while ((call = take_call_to_drain(peer, &told))) {
-		has_calls = true;
 		if (call->handler->on_drain)
 			call->handler->on_drain(call);
 		rpc_call_unref(call);
 	}
-	/* gRPC waits for the client to acknowledge its goodbye, and a client
-	 * without calls may not even speak HTTP/2. */
-	if (!has_calls)
+}
+
+/*
+ * The goodbye waits for the last call because gRPC closes the connection at the
+ * end of the last call that follows it, and a client that writes to a closed
+ * connection loses what it has not read: it would miss that call's status. With
+ * no call left, gRPC waits for the client to acknowledge the goodbye, by when it
+ * has read all there was. One that does not speak HTTP/2, or does not run, never
+ * acknowledges; what became idle long ago has nothing to miss.
+ */
+void
+rpc_peer_drain(struct rpc_peer *peer)
+{
+	uint64_t idle_since;
+	bool is_first, is_idle;
+
+	pthread_mutex_lock(&peer->lock);
+	is_first = !peer->is_draining;
+	peer->is_draining = true;
+	pthread_mutex_unlock(&peer->lock);
+	if (is_first)
+		tell_calls_of_drain(peer);
+	pthread_mutex_lock(&peer->lock);
+	is_idle = peer->n_calls == 0;
+	idle_since = peer->idle_since;
+	pthread_mutex_unlock(&peer->lock);
+	if (!is_idle)
+		return;
+	if (clock_now() - idle_since >= RPC_PEER_GOODBYE_TIME)
 		rpc_peer_close(peer);
+	else
+		shut_down(peer);
 }
 
 bool

@@ -27,6 +27,8 @@ struct rpc_accept {
 	grpc_call *call;
 	grpc_call_details details;
 	grpc_metadata_array metadata;
+	/* Counted among the peer's calls; otherwise a drain refuses it. */
+	bool is_admitted;
 };
 
 struct rpc_peer {
@@ -54,10 +56,15 @@ struct rpc_peer {
 	/* Bytes of payload that wait to be sent. */
 	atomic_ullong reply_bytes;
 
-	/* Its calls, for a drain to tell them. */
+	/* Guards the rest. */
 	pthread_mutex_t lock;
+	/* Its calls, for a drain to tell them. */
 	struct list calls;
 	bool is_draining;
+	/* Admitted calls whose status has not left yet, and since when there
+	 * are none; 0: there never was one. */
+	unsigned int n_calls;
+	uint64_t idle_since;
 };
 
 /* Serves FD, which is taken in any case. Main thread. 0 or a negative errno. */
@@ -71,8 +78,17 @@ void rpc_peer_unref(struct rpc_peer *peer);
  * client held is released. Main thread; again does nothing. */
 void rpc_peer_close(struct rpc_peer *peer);
 
-/* No new calls; those there are may finish. Main thread. */
+/*
+ * No new calls; those there are may finish. Then the client is told goodbye, and
+ * RPC_PEER_GOODBYE_TIME later, in ns, its connection is closed if it has not
+ * gone by itself. To be called again when rpc_server_wake() was, and when that
+ * time has passed. Main thread.
+ */
+#define RPC_PEER_GOODBYE_TIME 1000000000ull
 void rpc_peer_drain(struct rpc_peer *peer);
+
+/* The status of a call that was admitted has left, or never will. Any thread. */
+void rpc_peer_end_call(struct rpc_peer *peer);
 
 /*
  * Counts BYTES that the client asked to be sent until rpc_peer_sent() says

@@ -166,6 +166,12 @@ give_back_memory(struct rpc_server *rpc)
 }
 
 void
+rpc_server_wake(struct rpc_server *rpc)
+{
+	eventfd_write(rpc->wake_fd, 1);
+}
+
+void
 rpc_server_count_peer(struct rpc_server *rpc, int change)
 {
 	SCOPED_LOCK(&rpc->lock);
@@ -178,7 +184,7 @@ rpc_server_count_peer(struct rpc_server *rpc, int change)
 	give_back_memory(rpc);
 	pthread_cond_broadcast(&rpc->no_peers);
 	if (rpc->is_draining)
-		eventfd_write(rpc->wake_fd, 1);
+		rpc_server_wake(rpc);
 }
 
 static bool
@@ -217,17 +223,23 @@ for_each_peer(struct rpc_server *rpc, void (*act)(struct rpc_peer *peer))
 	}
 }
 
+static void
+start_timer(struct rpc_server *rpc, uint64_t ns)
+{
+	struct itimerspec when = {
+		.it_value.tv_sec = (time_t)(ns / 1000000000u),
+	};
+
+	rpc->is_timer_set = true;
+	timerfd_settime(rpc->timer_fd, 0, &when, NULL);
+}
+
 /* Sets the timer for when the silence of a peer that came now is too long. */
 static void
 set_timer(struct rpc_server *rpc)
 {
-	struct itimerspec when = { 0 };
-
-	if (rpc->is_timer_set)
-		return;
-	rpc->is_timer_set = true;
-	when.it_value.tv_sec = SILENCE_MAX / 1000000000u;
-	timerfd_settime(rpc->timer_fd, 0, &when, NULL);
+	if (!rpc->is_timer_set)
+		start_timer(rpc, SILENCE_MAX);
 }
 
 static void
@@ -241,6 +253,14 @@ close_if_silent(struct rpc_peer *peer)
 		set_timer(peer->rpc);
 }
 
+/* Further with a drain, until the last peer has gone. */
+static void
+go_on_draining(struct rpc_server *rpc)
+{
+	for_each_peer(rpc, rpc_peer_drain);
+	start_timer(rpc, RPC_PEER_GOODBYE_TIME);
+}
+
 static void
 on_timer(struct rpc_server *rpc)
 {
@@ -249,7 +269,10 @@ on_timer(struct rpc_server *rpc)
 	if (read(rpc->timer_fd, &count, sizeof(count)) < 0)
 		return;
 	rpc->is_timer_set = false;
-	for_each_peer(rpc, close_if_silent);
+	if (rpc->on_drained)
+		go_on_draining(rpc);
+	else
+		for_each_peer(rpc, close_if_silent);
 }
 
 static void
@@ -264,7 +287,7 @@ rpc_server_close_client(struct rpc_server *rpc, uint64_t id)
 {
 	if (!client_ask_to_close(rpc->daemon, id))
 		return false;
-	eventfd_write(rpc->wake_fd, 1);
+	rpc_server_wake(rpc);
 	return true;
 }
 
@@ -273,8 +296,11 @@ on_wake(struct rpc_server *rpc)
 {
 	eventfd_t count;
 
-	if (eventfd_read(rpc->wake_fd, &count) == 0)
-		for_each_peer(rpc, close_if_asked);
+	if (eventfd_read(rpc->wake_fd, &count) < 0)
+		return;
+	for_each_peer(rpc, close_if_asked);
+	if (rpc->on_drained)
+		go_on_draining(rpc);
 }
 
 void
@@ -328,10 +354,8 @@ rpc_server_drain(struct rpc_server *rpc, void (*on_drained)(void *user),
 	rpc->drained_user = user;
 	pthread_mutex_lock(&rpc->lock);
 	rpc->is_draining = true;
-	if (rpc->n_peers == 0)
-		eventfd_write(rpc->wake_fd, 1);
 	pthread_mutex_unlock(&rpc->lock);
-	for_each_peer(rpc, rpc_peer_drain);
+	rpc_server_wake(rpc);
 }
 
 void

@@ -23,9 +23,9 @@ struct rpc_server {
 	size_t max_message;
 	uint64_t max_bytes;
 
-	/* What the main loop polls: the peers' sockets, wake_fd, which is
-	 * written when the last peer has gone, and the timer that finds
-	 * clients who never say anything. */
+	/* What the main loop polls: the peers' sockets, wake_fd, and the timer
+	 * that finds clients who never say anything or, in a drain, do not
+	 * go. */
 	int epoll_fd;
 	int wake_fd;
 	int timer_fd;
@@ -43,6 +43,10 @@ struct rpc_server {
 	unsigned int most_peers;
 	bool is_draining;
 };
+
+/* Has the main loop look at all peers: one shall be closed, or became idle in a
+ * drain, or the last one has gone. Any thread. */
+void rpc_server_wake(struct rpc_server *rpc);
 
 /* A peer has been made, or freed. */
 void rpc_server_count_peer(struct rpc_server *rpc, int change);

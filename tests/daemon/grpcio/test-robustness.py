@@ -40,6 +40,28 @@ for number, _ in enumerate(io_pb2_grpc.IOStub(channel).Channel(messages())):
         print("busy", flush=True)
 """
 
+# One that waits for what the daemon says.
+WAITING_CLIENT = """
+import sys
+import grpc
+sys.path[:0] = [sys.argv[2]]
+from nbdclientd.v1 import admin_pb2, admin_pb2_grpc
+
+channel = grpc.insecure_channel("unix:" + sys.argv[1])
+for event in admin_pb2_grpc.AdminStub(channel).Events(
+        admin_pb2.EventsRequest(since="oldest")):
+    print("waiting", flush=True)
+"""
+
+
+def run_client(program, daemon):
+    """PROGRAM as a process of its own."""
+    generated = os.path.dirname(os.path.dirname(os.path.dirname(
+        STUBS.io.__file__)))
+    return subprocess.Popen(
+        [sys.executable, "-c", program, daemon.socket_path, generated],
+        stdout=subprocess.PIPE)
+
 
 class Nonsense(DaemonTest):
     def send_bytes(self, data):
@@ -112,11 +134,7 @@ class Clients(DaemonTest):
 
     def test_a_killed_client_leaves_nothing(self):
         self.assertEqual(self.count_clients(), 1)
-        with subprocess.Popen(
-                [sys.executable, "-c", BUSY_CLIENT, self.daemon.socket_path,
-                 os.path.dirname(os.path.dirname(os.path.dirname(
-                     STUBS.io.__file__)))],
-                stdout=subprocess.PIPE) as client:
+        with run_client(BUSY_CLIENT, self.daemon) as client:
             self.assertEqual(client.stdout.readline(), b"busy\n")
             self.assertEqual(self.count_clients(), 2)
             client.send_signal(signal.SIGKILL)
@@ -190,6 +208,11 @@ class Drain(DaemonTest):
             STUBS.volumes.GetVolumeRequest(name="disk"),
             timeout=PATIENCE).in_flight == 2)
         daemon.drain()
+        self.assertEqual(next(watch).status, serving.NOT_SERVING)
+        error = self.assert_fails(
+            grpc.StatusCode.UNAVAILABLE, volumes.GetVolume,
+            STUBS.volumes.GetVolumeRequest(name="disk"))
+        self.assertIn("draining", error.details())
         self.assertEqual(len(read.result().data), 512)
         self.assertEqual(next(stream).replies[0].id, 7)
         with self.assertRaises(grpc.RpcError) as caught:
@@ -197,8 +220,7 @@ class Drain(DaemonTest):
         self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
         self.assertEqual(self.detail_of(caught.exception).reason,
                          STUBS.common.ERROR_REASON_BUSY)
-        self.assertEqual([response.status for response in watch],
-                         [serving.NOT_SERVING])
+        self.assertEqual(list(watch), [])
         self.assertEqual(daemon.stop(), 0, daemon.log())
 
     def test_an_administrator_may_ask_for_it(self):
@@ -214,6 +236,18 @@ class Drain(DaemonTest):
         with socket.socket(socket.AF_UNIX) as silent:
             silent.connect(daemon.socket_path)
             self.assertEqual(daemon.stop(), 0, daemon.log())
+
+    def test_leaves_a_client_that_stands_still(self):
+        """It cannot acknowledge the goodbye, nor hear its stream's end."""
+        daemon, _ = self.start()
+        with run_client(WAITING_CLIENT, daemon) as client:
+            try:
+                self.assertEqual(client.stdout.readline(), b"waiting\n")
+                client.send_signal(signal.SIGSTOP)
+                self.assertEqual(daemon.stop(), 0, daemon.log())
+                self.assertNotIn("DrainTimeout", daemon.log())
+            finally:
+                client.kill()
 
 
 if __name__ == "__main__":
