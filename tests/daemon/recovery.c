@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
-#include "tests/daemon/harness.h"
+#include "tests/daemon/disk.h"
 #include "tests/support/pattern.h"
 #include "tests/support/process.h"
 #include "tests/support/unit.h"
@@ -24,80 +24,33 @@
 #define DEADLINE_EXCEEDED 4
 #define UNAVAILABLE       14
 
-/* A server of a file of 33 MiB, and a daemon with volume "disk" on it. Loads use
- * the first 32 MiB; the last one is for requests that may be applied at any
- * later time. */
-struct fixture {
-	char *dir;
-	char *file;
-	struct reborn_server server;
-	struct daemon_process daemon;
-	struct client *client;
-	struct channel *channel;
-	char file_argument[128];
-	const char *argv[8];
-};
-
+/* A server of 33 MiB. Loads use the first 32; the last one is for requests that
+ * may be applied at any later time. */
 static void
-open_channel(struct fixture *f)
+set_up(struct disk *f, const char *settings)
 {
-	struct client_error error;
-
-	f->client = daemon_connect(&f->daemon);
-	f->channel = channel_open(f->client, "disk", 30000, &error);
-	if (!f->channel)
-		fail_msg("%s", error.message);
-}
-
-static void
-set_up(struct fixture *f, const char *settings)
-{
-	*f = (struct fixture){ .dir = workdir_make() };
-	f->file = workdir_sparse_file(f->dir, "disk", 33 * MIB);
-	snprintf(f->file_argument, sizeof(f->file_argument), "file=%s",
-		 f->file);
-	f->argv[0] = "nbdkit";
-	f->argv[1] = "--foreground";
 	/* Slow enough that something is in flight whenever it dies. */
-	f->argv[2] = "--filter=delay";
-	f->argv[3] = "file";
-	f->argv[4] = f->file_argument;
-	f->argv[5] = "rdelay=5ms";
-	f->argv[6] = "wdelay=5ms";
-	reborn_start(&f->server, f->argv);
-	daemon_prepare(&f->daemon, "");
-	daemon_put_volume(&f->daemon, "disk", "Uri=nbd+unix:///?socket=%s\n%s",
-			  f->server.socket, settings);
-	daemon_launch(&f->daemon);
-	open_channel(f);
-}
-
-static void
-tear_down(struct fixture *f)
-{
-	channel_free(f->channel);
-	client_free(f->client);
-	daemon_terminate(&f->daemon);
-	daemon_cleanup(&f->daemon);
-	reborn_cleanup(&f->server);
-	workdir_remove(f->dir);
-	free(f->file);
+	disk_start(f, 33 * MIB,
+		   NBDKIT("--filter=delay", "file", "file=FILE", "rdelay=5ms",
+			  "wdelay=5ms"),
+		   settings);
+	disk_open_channel(f);
 }
 
 static void
 kill_and_restart(void *user)
 {
-	struct fixture *f = user;
+	struct disk *f = user;
 
 	reborn_restart(&f->server);
 }
 
 static void
-write_all(struct fixture *f, uint64_t seed, void (*midway)(void *user))
+run(struct disk *f, uint32_t command, uint64_t seed, void (*midway)(void *user))
 {
 	struct load load = {
 		.channel = f->channel,
-		.command = WRITE,
+		.command = command,
 		.size = 32 * MIB,
 		.block = 64 * 1024,
 		.depth = 32,
@@ -109,49 +62,35 @@ write_all(struct fixture *f, uint64_t seed, void (*midway)(void *user))
 
 	load_run(&load);
 	assert_int_equal(load.n_done, 512);
-	if (load.n_failed)
-		fail_msg("%u failed: %s", load.n_failed,
-			 load.first_error.message);
-}
-
-static void
-read_all(struct fixture *f, uint64_t seed, void (*midway)(void *user))
-{
-	struct load load = {
-		.channel = f->channel,
-		.command = READ,
-		.size = 32 * MIB,
-		.block = 64 * 1024,
-		.depth = 32,
-		.seed = seed,
-		.midway_at = 150,
-		.midway = midway,
-		.user = f,
-	};
-
-	load_run(&load);
 	assert_int_equal(load.n_wrong, 0);
 	if (load.n_failed)
 		fail_msg("%u failed: %s", load.n_failed,
 			 load.first_error.message);
 }
 
+/* Writes it all and reads it back. */
+static void
+write_and_read(struct disk *f, uint64_t seed, void (*midway)(void *user))
+{
+	run(f, WRITE, seed, midway);
+	run(f, READ, seed, midway);
+}
+
 static void
 a_server_killed_in_mid_write_costs_no_request_and_no_byte(void **state)
 {
-	struct fixture f;
+	struct disk f;
 	Nbdclientd__V1__Volume *volume;
 
 	(void)state;
 	set_up(&f, "Connections=1-4\n");
-	write_all(&f, 1, kill_and_restart);
-	read_all(&f, 1, kill_and_restart);
+	write_and_read(&f, 1, kill_and_restart);
 	volume = daemon_volume(f.client, "disk");
 	assert_true(volume->counters->reconnects >= 2);
 	assert_true(volume->counters->retries >= 1);
 	assert_int_equal(volume->counters->errors, 0);
 	codec_message_free(volume);
-	tear_down(&f);
+	disk_stop(&f);
 }
 
 /* Continues the server a little later, from a process of its own: the load
@@ -159,7 +98,7 @@ a_server_killed_in_mid_write_costs_no_request_and_no_byte(void **state)
 static void
 stop_for_a_while(void *user)
 {
-	struct fixture *f = user;
+	struct disk *f = user;
 	char command[64];
 
 	process_stop(f->server.pid);
@@ -171,56 +110,29 @@ stop_for_a_while(void *user)
 static void
 a_server_that_is_stopped_for_a_while_costs_nothing(void **state)
 {
-	struct fixture f;
+	struct disk f;
 
 	(void)state;
 	set_up(&f, "Connections=1-4\n");
-	write_all(&f, 2, stop_for_a_while);
-	read_all(&f, 2, stop_for_a_while);
-	tear_down(&f);
-}
-
-struct answer {
-	bool is_there;
-	struct client_error error;
-	bool has_failed;
-};
-
-static void
-keep_answer(struct channel_request *request, struct io_reply *reply,
-	    const struct client_error *error)
-{
-	struct answer *answer = request->user;
-
-	(void)reply;
-	answer->is_there = true;
-	answer->has_failed = error;
-	if (error)
-		answer->error = *error;
+	write_and_read(&f, 2, stop_for_a_while);
+	disk_stop(&f);
 }
 
 static void
-ask(struct fixture *f, uint32_t command, uint32_t timeout_ms,
-    struct answer *answer)
+ask(struct disk *f, uint32_t command, uint32_t timeout_ms,
+    struct disk_answer *answer)
 {
-	struct channel_request request = {
-		.io.command = command,
-		.io.offset = 32 * MIB,
-		.io.length = 4096,
-		.io.timeout_ms = timeout_ms,
-		.on_reply = keep_answer,
-		.user = answer,
-	};
-	void *bytes;
-
-	*answer = (struct answer){ 0 };
 	if (command == WRITE) {
-		request.io.data = payload_allocate(4096, &bytes);
-		memset(bytes, 7, 4096);
+		disk_submit_write(f, answer, 32 * MIB, 4096, 7, timeout_ms);
+	} else {
+		*answer = (struct disk_answer){
+			.request.io.command = command,
+			.request.io.offset = 32 * MIB,
+			.request.io.length = 4096,
+		};
+		disk_submit(f, answer, timeout_ms);
 	}
-	channel_submit(f->channel, &request);
-	while (!answer->is_there)
-		assert_true(channel_wait(f->channel, 30000) > 0);
+	disk_await(f, answer);
 }
 
 static uint64_t
@@ -235,8 +147,8 @@ milliseconds(void)
 static void
 a_hanging_server_is_left_at_the_deadline_of_the_request(void **state)
 {
-	struct fixture f;
-	struct answer answer;
+	struct disk f;
+	struct disk_answer answer;
 	uint64_t began;
 
 	(void)state;
@@ -255,16 +167,15 @@ a_hanging_server_is_left_at_the_deadline_of_the_request(void **state)
 	assert_true(milliseconds() - began < 5000);
 	/* The late answers belong to nobody and harm nobody. */
 	process_signal(f.server.pid, SIGCONT);
-	write_all(&f, 3, NULL);
-	read_all(&f, 3, NULL);
-	tear_down(&f);
+	write_and_read(&f, 3, NULL);
+	disk_stop(&f);
 }
 
 static void
 without_a_server_requests_wait_and_then_say_why(void **state)
 {
-	struct fixture f;
-	struct answer answer;
+	struct disk f;
+	struct disk_answer answer;
 	uint64_t began;
 
 	(void)state;
@@ -284,13 +195,13 @@ without_a_server_requests_wait_and_then_say_why(void **state)
 	reborn_restart(&f.server);
 	ask(&f, WRITE, 30000, &answer);
 	assert_false(answer.has_failed);
-	tear_down(&f);
+	disk_stop(&f);
 }
 
 static void
 a_hung_connection_is_given_up_and_another_one_made(void **state)
 {
-	struct fixture f;
+	struct disk f;
 	pid_t hung;
 
 	(void)state;
@@ -301,14 +212,14 @@ a_hung_connection_is_given_up_and_another_one_made(void **state)
 	f.server.pid = 0;
 	reborn_restart(&f.server);
 	{
-		struct answer answer;
+		struct disk_answer answer;
 
 		ask(&f, READ, 20000, &answer);
 		if (answer.has_failed)
 			fail_msg("%s", answer.error.message);
 	}
 	process_kill(hung);
-	tear_down(&f);
+	disk_stop(&f);
 }
 
 static bool
@@ -321,7 +232,7 @@ is_recovering(const Nbdclientd__V1__Volume *volume)
 static void
 a_server_that_falls_silent_is_noticed_without_a_request(void **state)
 {
-	struct fixture f;
+	struct disk f;
 
 	(void)state;
 	set_up(&f, "RequestTimeout=300ms\nConnectTimeout=300ms\n"
@@ -330,7 +241,7 @@ a_server_that_falls_silent_is_noticed_without_a_request(void **state)
 	daemon_await_volume(f.client, "disk", is_recovering);
 	process_signal(f.server.pid, SIGCONT);
 	daemon_await_volume(f.client, "disk", volume_is_ready);
-	tear_down(&f);
+	disk_stop(&f);
 }
 
 int

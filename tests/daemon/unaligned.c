@@ -11,125 +11,61 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "tests/daemon/harness.h"
+#include "tests/daemon/disk.h"
 #include "tests/support/outcome.h"
 #include "tests/support/pattern.h"
 #include "tests/support/unit.h"
 #include "tests/support/workdir.h"
 
-#define KIB     1024
-#define MIB     (1024 * 1024)
-#define SIZE    (4 * MIB)
-#define TIMEOUT 30000
-#define READ    NBDCLIENTD__V1__COMMAND__COMMAND_READ
-#define WRITE   NBDCLIENTD__V1__COMMAND__COMMAND_WRITE
-#define ZERO    NBDCLIENTD__V1__COMMAND__COMMAND_WRITE_ZEROES
-#define TRIM    NBDCLIENTD__V1__COMMAND__COMMAND_TRIM
-#define CACHE   NBDCLIENTD__V1__COMMAND__COMMAND_CACHE
-#define FUA     NBDCLIENTD__V1__COMMAND_FLAG__COMMAND_FLAG_FUA
+#define KIB   1024
+#define MIB   (1024 * 1024)
+#define SIZE  (4 * MIB)
+#define READ  NBDCLIENTD__V1__COMMAND__COMMAND_READ
+#define WRITE NBDCLIENTD__V1__COMMAND__COMMAND_WRITE
+#define ZERO  NBDCLIENTD__V1__COMMAND__COMMAND_WRITE_ZEROES
+#define TRIM  NBDCLIENTD__V1__COMMAND__COMMAND_TRIM
+#define CACHE NBDCLIENTD__V1__COMMAND__COMMAND_CACHE
+#define FUA   NBDCLIENTD__V1__COMMAND_FLAG__COMMAND_FLAG_FUA
 
 #define INVALID_ARGUMENT 3
 
-struct fixture {
-	char *dir;
-	char *file;
-	char *file_argument;
-	const char *argv[12];
-	struct reborn_server server;
-	struct daemon_process daemon;
-	struct client *client;
-	struct channel *channel;
-	uint8_t *model;
-};
-
 static void
-set_up(struct fixture *f, const char *settings)
+set_up(struct disk *f, const char *settings)
 {
-	const char *argv[] = { "nbdkit",
-			       "--foreground",
-			       "--filter=blocksize-policy",
-			       "--filter=cache",
-			       "file",
-			       NULL,
-			       "blocksize-minimum=4096",
-			       "blocksize-preferred=4096",
-			       "blocksize-maximum=65536",
-			       "blocksize-error-policy=error",
-			       NULL };
-	struct client_error error;
-
-	*f = (struct fixture){ .dir = workdir_make() };
-	f->file = workdir_sparse_file(f->dir, "disk", SIZE);
-	f->model = calloc(1, SIZE);
-	if (asprintf(&f->file_argument, "file=%s", f->file) < 0 || !f->model)
-		test_broken("out of memory");
-	memcpy(f->argv, argv, sizeof(argv));
-	f->argv[5] = f->file_argument;
-	reborn_start(&f->server, f->argv);
-	daemon_prepare(&f->daemon, "");
-	daemon_put_volume(&f->daemon, "disk", "Uri=nbd+unix:///?socket=%s\n%s",
-			  f->server.socket, settings);
-	daemon_launch(&f->daemon);
-	f->client = daemon_connect(&f->daemon);
-	daemon_await_volume(f->client, "disk", volume_is_ready);
-	f->channel = channel_open(f->client, "disk", TIMEOUT, &error);
-	if (!f->channel)
-		fail_msg("%s", error.message);
+	disk_start(f, SIZE,
+		   NBDKIT("--filter=blocksize-policy", "--filter=cache", "file",
+			  "file=FILE", "blocksize-minimum=4096",
+			  "blocksize-preferred=4096", "blocksize-maximum=65536",
+			  "blocksize-error-policy=error"),
+		   settings);
+	disk_open_channel(f);
 }
 
-static void
-tear_down(struct fixture *f)
-{
-	channel_free(f->channel);
-	client_free(f->client);
-	daemon_terminate(&f->daemon);
-	daemon_cleanup(&f->daemon);
-	reborn_cleanup(&f->server);
-	workdir_remove(f->dir);
-	free(f->file);
-	free(f->file_argument);
-	free(f->model);
-}
-
-static void
-note_reply(struct channel_request *request, struct io_reply *reply,
-	   const struct client_error *error)
-{
-	struct client_error *seen = request->user;
-
-	(void)reply;
-	if (error)
-		*seen = *error;
-}
-
-/* One request, waited for. 0, or -1 with *SEEN. */
+/* One request, waited for. 0, or -1 with *ERROR. */
 static int
-ask(struct fixture *f, uint32_t command, uint32_t flags, uint64_t offset,
-    uint32_t length, uint64_t seed, struct client_error *seen)
+ask(struct disk *f, uint32_t command, uint32_t flags, uint64_t offset,
+    uint32_t length, uint64_t seed, struct client_error *error)
 {
-	struct channel_request request = {
-		.io.command = command,
-		.io.flags = flags,
-		.io.offset = offset,
-		.io.length = length,
-		.on_reply = note_reply,
-		.user = seen,
+	struct disk_answer answer = {
+		.request.io.command = command,
+		.request.io.flags = flags,
+		.request.io.offset = offset,
+		.request.io.length = length,
 	};
 	void *bytes;
 
-	*seen = (struct client_error){ 0 };
 	if (command == WRITE) {
-		request.io.data = payload_allocate(length, &bytes);
+		answer.request.io.data = payload_allocate(length, &bytes);
 		pattern_fill(bytes, length, seed, offset);
 	}
-	channel_submit(f->channel, &request);
-	while (channel_pending(f->channel) > 0)
-		assert_true(channel_wait(f->channel, TIMEOUT) > 0);
-	return seen->message[0] ? -1 : 0;
+	disk_submit(f, &answer, 0);
+	disk_await(f, &answer);
+	*error = answer.error;
+	return answer.has_failed ? -1 : 0;
 }
 
 static void
-change(struct fixture *f, uint32_t command, uint32_t flags, uint64_t offset,
+change(struct disk *f, uint32_t command, uint32_t flags, uint64_t offset,
        uint32_t length, uint64_t seed)
 {
 	struct client_error error;
@@ -144,23 +80,9 @@ change(struct fixture *f, uint32_t command, uint32_t flags, uint64_t offset,
 }
 
 static void
-expect_model(struct fixture *f)
-{
-	for (uint64_t at = 0; at < SIZE; at += MIB) {
-		CLEANUP_PAYLOAD struct payload data = PAYLOAD_EMPTY;
-		struct client_error error;
-
-		if (client_read(f->client, "disk", at, MIB, TIMEOUT, &data,
-				&error) < 0)
-			fail_msg("%s", error.message);
-		assert_memory_equal(data.bytes, f->model + at, MIB);
-	}
-}
-
-static void
 many_writers_of_one_block_lose_nothing(void **state)
 {
-	struct fixture f;
+	struct disk f;
 	struct load load = {
 		.command = WRITE,
 		/* No multiple of anything. */
@@ -186,8 +108,8 @@ many_writers_of_one_block_lose_nothing(void **state)
 	assert_int_equal(load.n_failed, 0);
 	assert_int_equal(load.n_wrong, 0);
 	pattern_fill(f.model, 1000 * 4000, 4, 0);
-	expect_model(&f);
-	tear_down(&f);
+	disk_expect_model(&f);
+	disk_stop(&f);
 }
 
 struct shape {
@@ -217,7 +139,7 @@ static const struct shape shapes[] = {
 static void
 whatever_begins_and_ends_anywhere_changes_just_that(void **state)
 {
-	struct fixture f;
+	struct disk f;
 	uint64_t seed = 1;
 
 	(void)state;
@@ -229,14 +151,14 @@ whatever_begins_and_ends_anywhere_changes_just_that(void **state)
 
 		change(&f, WRITE, i % 2 ? FUA : 0, shape->offset, shape->length,
 		       seed++);
-		expect_model(&f);
+		disk_expect_model(&f);
 		change(&f, ZERO, i % 2 ? 0 : FUA, shape->offset, shape->length,
 		       0);
-		expect_model(&f);
+		disk_expect_model(&f);
 		change(&f, WRITE, 0, shape->offset, shape->length, seed++);
 	}
-	expect_model(&f);
-	tear_down(&f);
+	disk_expect_model(&f);
+	disk_stop(&f);
 }
 
 /* The server takes what it has not written along; the journal knows whole
@@ -244,7 +166,7 @@ whatever_begins_and_ends_anywhere_changes_just_that(void **state)
 static void
 they_survive_a_server_that_loses_them(void **state)
 {
-	struct fixture f;
+	struct disk f;
 
 	(void)state;
 	set_up(&f, "");
@@ -253,8 +175,8 @@ they_survive_a_server_that_loses_them(void **state)
 		       i * 7919 % (SIZE - 30000),
 		       (uint32_t)(1 + i * 997 % 30000), i);
 	reborn_restart(&f.server);
-	expect_model(&f);
-	tear_down(&f);
+	disk_expect_model(&f);
+	disk_stop(&f);
 }
 
 static void
@@ -266,7 +188,7 @@ restart(void *user)
 static void
 they_go_on_when_the_server_is_killed(void **state)
 {
-	struct fixture f;
+	struct disk f;
 	struct load load = {
 		.command = WRITE,
 		.block = 1000,
@@ -285,35 +207,35 @@ they_go_on_when_the_server_is_killed(void **state)
 	if (load.n_failed > 0)
 		fail_msg("%s", load.first_error.message);
 	pattern_fill(f.model, 1000 * 4000, 9, 0);
-	expect_model(&f);
-	tear_down(&f);
+	disk_expect_model(&f);
+	disk_stop(&f);
 }
 
 static void
 a_trim_keeps_to_whole_blocks(void **state)
 {
 	struct client_error error;
-	struct fixture f;
+	struct disk f;
 
 	(void)state;
 	set_up(&f, "");
 	change(&f, WRITE, 0, 0, 64 * KIB, 1);
 	/* Less than a block: nothing is asked of the server. */
 	assert_int_equal(ask(&f, TRIM, 0, 100, 4000, 0, &error), 0);
-	expect_model(&f);
+	disk_expect_model(&f);
 	assert_int_equal(ask(&f, TRIM, 0, 100, 8192, 0, &error), 0);
 	/* What a trim leaves behind may be anything. */
 	change(&f, WRITE, 0, 4096, 4096, 2);
-	expect_model(&f);
+	disk_expect_model(&f);
 	assert_int_equal(ask(&f, CACHE, 0, 100, 8192, 0, &error), 0);
-	tear_down(&f);
+	disk_stop(&f);
 }
 
 static void
 where_others_write_too_they_are_refused(void **state)
 {
 	struct client_error error;
-	struct fixture f;
+	struct disk f;
 
 	(void)state;
 	set_up(&f, "SingleWriter=no\n");
@@ -324,8 +246,8 @@ where_others_write_too_they_are_refused(void **state)
 	assert_non_null(strstr(error.hint, "SingleWriter=yes"));
 	assert_int_equal(ask(&f, ZERO, 0, 1, 4096, 1, &error), -1);
 	assert_int_equal(error.status, INVALID_ARGUMENT);
-	expect_model(&f);
-	tear_down(&f);
+	disk_expect_model(&f);
+	disk_stop(&f);
 }
 
 int
