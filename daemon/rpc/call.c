@@ -21,7 +21,7 @@
 
 /* How long before the client's deadline the daemon gives up: a tenth of the
  * time, at most this. Later, the client would not hear what happened. */
-#define DEADLINE_MARGIN_MAX (50ul * 1000 * 1000)
+#define DEADLINE_MARGIN_MAX (500ul * 1000 * 1000)
 
 static void
 free_call(struct rpc_call *call)

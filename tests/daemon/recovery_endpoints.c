@@ -232,7 +232,7 @@ reads_move_until_something_is_written(void **state)
 	{
 		CLEANUP_PAYLOAD struct payload data = PAYLOAD_EMPTY;
 
-		assert_true(client_read(f.client, "disk", 0, 512, 500, &data,
+		assert_true(client_read(f.client, "disk", 0, 512, 3000, &data,
 					&error) < 0);
 	}
 	assert_int_equal(error.status, UNAVAILABLE);

@@ -206,7 +206,7 @@ a_server_that_dies_is_no_fault_of_tls(void **state)
 	tls_expect_service(&f);
 	mute = listen_mutely(&server);
 	reborn_kill(&server);
-	assert_true(client_read(f.client, "disk", 0, 512, 300, &data, &error) <
+	assert_true(client_read(f.client, "disk", 0, 512, 3000, &data, &error) <
 		    0);
 	if (error.reason != UNREACHABLE)
 		fail_msg("reason %d: %s", error.reason, error.message);
