@@ -108,8 +108,8 @@ expect_refusal(struct tls_fixture *f, const char *why)
 	if (!strstr(volume->last_error, why))
 		fail_msg("\"%s\" is not in: %s", why, volume->last_error);
 	codec_message_free(volume);
-	assert_true(client_read(f->client, "disk", 0, 512, 3000, &data, &error) <
-		    0);
+	assert_true(client_read(f->client, "disk", 0, 512, 3000, &data,
+				&error) < 0);
 	if (error.reason != NBDCLIENTD__V1__ERROR_REASON__ERROR_REASON_TLS)
 		fail_msg("reason %d: %s", error.reason, error.message);
 }
