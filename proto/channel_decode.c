@@ -99,7 +99,7 @@ set_request_bytes(struct io_request *request, uint32_t field,
 		return read_context(request, value);
 	if (field == CODEC_DATA_FIELD) {
 		payload_release(&request->data);
-		request->data = wire_payload(&value);
+		request->data = wire_payload_in_pieces(&value);
 	}
 	return 0;
 }

@@ -252,10 +252,12 @@ split(struct wire_reader reader, struct rest *rest, struct wire_reader *data)
 	return r;
 }
 
-int
-codec_decode_with_data(const ProtobufCMessageDescriptor *type,
-		       grpc_byte_buffer *bytes, size_t max_length,
-		       void *message, struct payload *data)
+/* TAKE makes the payload of what the reader stands on. */
+static int
+decode_with_data(const ProtobufCMessageDescriptor *type,
+		 grpc_byte_buffer *bytes, size_t max_length, void *message,
+		 struct payload *data,
+		 struct payload (*take)(struct wire_reader *reader))
 {
 	struct wire_reader whole = wire_read_buffer(bytes);
 	struct wire_reader at_data;
@@ -278,8 +280,26 @@ codec_decode_with_data(const ProtobufCMessageDescriptor *type,
 	if (r == 0)
 		r = codec_decode_bytes(type, room, rest.length, message);
 	if (r == 0)
-		*data = wire_payload(&at_data);
+		*data = take(&at_data);
 	return r;
+}
+
+int
+codec_decode_with_data(const ProtobufCMessageDescriptor *type,
+		       grpc_byte_buffer *bytes, size_t max_length,
+		       void *message, struct payload *data)
+{
+	return decode_with_data(type, bytes, max_length, message, data,
+				wire_payload);
+}
+
+int
+codec_decode_with_pieces(const ProtobufCMessageDescriptor *type,
+			 grpc_byte_buffer *bytes, size_t max_length,
+			 void *message, struct payload *data)
+{
+	return decode_with_data(type, bytes, max_length, message, data,
+				wire_payload_in_pieces);
 }
 
 size_t

@@ -50,6 +50,12 @@ int codec_decode_with_data(const ProtobufCMessageDescriptor *type,
 			   grpc_byte_buffer *bytes, size_t max_length,
 			   void *message, struct payload *data);
 
+/* The same, but a large payload that came in pieces stays so: what the daemon
+ * does with writes. */
+int codec_decode_with_pieces(const ProtobufCMessageDescriptor *type,
+			     grpc_byte_buffer *bytes, size_t max_length,
+			     void *message, struct payload *data);
+
 /* The same for a message in plain memory. */
 int codec_decode_bytes(const ProtobufCMessageDescriptor *type,
 		       const void *bytes, size_t length, void *message);

@@ -25,6 +25,7 @@ struct io_request {
 	uint32_t timeout_ms;
 	/* Block status only; almost always empty. */
 	struct string_list contexts;
+	/* As it came in, a large one may lie in pieces. */
 	struct payload data;
 };
 

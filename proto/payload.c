@@ -7,6 +7,7 @@
 #include "proto/payload.h"
 
 #include <grpc/slice.h>
+#include <grpc/support/alloc.h>
 #include <string.h>
 
 #include "proto/payload_slice.h"
@@ -31,6 +32,46 @@ payload_from_slice(grpc_slice slice)
 				 .owner = held.refcount };
 }
 
+/* What keeps a payload in pieces alive. A slice's few bytes may be inside the
+ * slice itself, so they are looked for in ours. */
+struct scattered {
+	size_t n;
+	grpc_slice *slices;
+	struct iovec pieces[];
+};
+
+static void
+release_scattered(void *user)
+{
+	struct scattered *scattered = user;
+
+	for (size_t i = 0; i < scattered->n; i++)
+		grpc_slice_unref(scattered->slices[i]);
+	gpr_free(scattered->slices);
+	gpr_free(scattered);
+}
+
+struct payload
+payload_from_slices(grpc_slice *slices, size_t n, size_t length)
+{
+	struct scattered *scattered = gpr_malloc(
+		sizeof(*scattered) + n * sizeof(scattered->pieces[0]));
+	grpc_slice owner = grpc_slice_new_with_user_data(
+		scattered, length, release_scattered, scattered);
+
+	scattered->n = n;
+	scattered->slices = slices;
+	for (size_t i = 0; i < n; i++)
+		scattered->pieces[i] = (struct iovec){
+			.iov_base = GRPC_SLICE_START_PTR(slices[i]),
+			.iov_len = GRPC_SLICE_LENGTH(slices[i]),
+		};
+	return (struct payload){ .length = length,
+				 .owner = owner.refcount,
+				 .pieces = scattered->pieces,
+				 .n_pieces = n };
+}
+
 static grpc_slice
 slice_of(const struct payload *payload)
 {
@@ -43,6 +84,27 @@ slice_of(const struct payload *payload)
 	return slice;
 }
 
+void
+payload_join(struct payload *payload)
+{
+	grpc_slice joined;
+	uint8_t *to;
+
+	if (!payload->pieces)
+		return;
+	/* A large slice is never one that holds its bytes inside. */
+	joined = grpc_slice_malloc_large(payload->length);
+	to = joined.data.refcounted.bytes;
+	for (size_t i = 0; i < payload->n_pieces; i++) {
+		const struct iovec *piece = &payload->pieces[i];
+
+		memcpy(to, piece->iov_base, piece->iov_len);
+		to += piece->iov_len;
+	}
+	payload_release(payload);
+	*payload = payload_from_slice(joined);
+}
+
 grpc_slice
 payload_take_slice(struct payload *payload)
 {
@@ -50,6 +112,7 @@ payload_take_slice(struct payload *payload)
 
 	if (!payload->owner)
 		return grpc_empty_slice();
+	payload_join(payload);
 	slice = slice_of(payload);
 	*payload = PAYLOAD_EMPTY;
 	return slice;

@@ -10,6 +10,11 @@
  * inside the slice itself are copied. */
 struct payload payload_from_slice(grpc_slice slice);
 
+/* A payload over the bytes of N slices, one behind the other, LENGTH together
+ * and not none. Their references are taken, and the array, which is of
+ * gpr_malloc(). */
+struct payload payload_from_slices(grpc_slice *slices, size_t n, size_t length);
+
 /* The payload's reference as a slice, for the caller to unref; PAYLOAD is empty
- * afterwards. */
+ * afterwards. One that lies in pieces is joined. */
 grpc_slice payload_take_slice(struct payload *payload);

@@ -6,11 +6,19 @@
 #include "proto/wire.h"
 
 #include <errno.h>
+#include <grpc/support/alloc.h>
 #include <string.h>
 
 #include "proto/payload_slice.h"
 
 #define VARINT_MAX_BYTES 10
+
+/* Below this a payload is joined: a copy is cheaper than what pieces cost at
+ * each step, and it holds no large block of gRPC's for a few bytes. */
+#define PIECES_FROM (16 * 1024)
+/* So long are pieces on average at least, else they are joined: a client may
+ * send as small ones as it likes. */
+#define PIECE_LEAST      2048
 #define FIELD_NUMBER_MAX ((1u << 29) - 1)
 
 /* Moves on to the slice that holds the next byte. */
@@ -196,6 +204,37 @@ wire_payload(struct wire_reader *reader)
 	joined = payload_allocate(length, &bytes);
 	wire_copy(reader, bytes);
 	return joined;
+}
+
+/* How many slices the reader's bytes touch. */
+static size_t
+count_slices(struct wire_reader reader)
+{
+	size_t n = 0;
+
+	for (; reader.left > 0; n++)
+		advance(&reader, in_this_slice(&reader));
+	return n;
+}
+
+struct payload
+wire_payload_in_pieces(struct wire_reader *reader)
+{
+	size_t length = reader->left;
+	size_t n = length < PIECES_FROM ? 0 : count_slices(*reader);
+	grpc_slice *slices;
+
+	if (n < 2 || n > length / PIECE_LEAST)
+		return wire_payload(reader);
+	slices = gpr_malloc(n * sizeof(slices[0]));
+	for (size_t i = 0; i < n; i++) {
+		size_t step = in_this_slice(reader);
+
+		slices[i] = grpc_slice_sub(*reader->slice, reader->at,
+					   reader->at + step);
+		advance(reader, step);
+	}
+	return payload_from_slices(slices, n, length);
 }
 
 size_t

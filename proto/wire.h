@@ -51,6 +51,10 @@ bool wire_sub(struct wire_reader *reader, struct wire_reader *value);
 void wire_copy(struct wire_reader *reader, void *to);
 struct payload wire_payload(struct wire_reader *reader);
 
+/* The same, but what is large and came in several slices stays in pieces,
+ * unless there are so many that they would cost more than a copy. */
+struct payload wire_payload_in_pieces(struct wire_reader *reader);
+
 /* The bytes left if they lie in one slice, else NULL. */
 const uint8_t *wire_contiguous(struct wire_reader *reader);
 

@@ -190,7 +190,7 @@ leave_buffer(struct request *request)
 		if (request_command_writes(part->command))
 			request->may_be_applied = true;
 		part->request = NULL;
-		if (buffer->owner)
+		if (buffer->owner && !part->hold.owner)
 			part->hold = buffer_ref(buffer);
 		list_remove(&part->sibling);
 	}

@@ -57,6 +57,60 @@ buffer_copy(struct buffer *buffer, const void *data, size_t size)
 	return r;
 }
 
+size_t
+buffer_cut(const struct buffer *buffer, uint64_t at, size_t length,
+	   struct iovec *vectors, size_t n_max)
+{
+	const struct iovec whole = { buffer->data, buffer->size };
+	const struct iovec *piece = buffer->data ? &whole : buffer->pieces;
+	size_t n = 0;
+
+	for (; length > 0; piece++) {
+		size_t here;
+
+		if (at >= piece->iov_len) {
+			at -= piece->iov_len;
+			continue;
+		}
+		here = piece->iov_len - at;
+		if (here > length)
+			here = length;
+		if (n < n_max)
+			vectors[n] = (struct iovec){
+				.iov_base = (char *)piece->iov_base + at,
+				.iov_len = here,
+			};
+		n++;
+		length -= here;
+		at = 0;
+	}
+	return n;
+}
+
+void
+buffer_read(const struct buffer *buffer, uint64_t at, size_t length, void *to)
+{
+	const struct iovec whole = { buffer->data, buffer->size };
+	const struct iovec *piece = buffer->data ? &whole : buffer->pieces;
+	unsigned char *next = to;
+
+	for (; length > 0; piece++) {
+		size_t here;
+
+		if (at >= piece->iov_len) {
+			at -= piece->iov_len;
+			continue;
+		}
+		here = piece->iov_len - at;
+		if (here > length)
+			here = length;
+		memcpy(next, (const char *)piece->iov_base + at, here);
+		next += here;
+		length -= here;
+		at = 0;
+	}
+}
+
 static void
 release_shared(void *owner)
 {

@@ -76,9 +76,7 @@ issue(struct nbd_handle *nbd, struct part *part)
 		return nbd_aio_pread(nbd, part->data, part->length,
 				     part->offset, done, part->flags);
 	case REQUEST_WRITE:
-		return nbd_aio_pwrite(
-			nbd, part->constant ? part->constant : part->data,
-			part->length, part->offset, done, part->flags);
+		return part_write(part, nbd, done);
 	case REQUEST_FLUSH:
 		return nbd_aio_flush(nbd, done, part->flags);
 	case REQUEST_TRIM:

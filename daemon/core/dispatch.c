@@ -143,8 +143,23 @@ shape_block_status(const struct request_target *target,
 				  to);
 }
 
-/* Makes the next piece of REQUEST and moves the cursor behind it. */
-static void
+/* What PART carries, in memory of its request's. 0 or -ENOMEM. */
+static int
+set_data(const struct request *request, struct part *part)
+{
+	if (part->is_edge)
+		return 0;
+	if (request->command == REQUEST_WRITE)
+		return part_set_payload(part, &request->payload,
+					part->offset - request->offset);
+	if (request->command == REQUEST_READ)
+		part->data = request->base + (part->offset - request->start);
+	return 0;
+}
+
+/* Makes the next piece of REQUEST and moves the cursor behind it. 0 or
+ * -ENOMEM. */
+static int
 shape(const struct request_target *target, struct request *request,
       struct part *part)
 {
@@ -153,20 +168,18 @@ shape(const struct request_target *target, struct request *request,
 	part->request = request;
 	list_append(&request->parts, &part->sibling);
 	if (request->command == REQUEST_FLUSH)
-		return;
+		return 0;
 	if (request->command == REQUEST_BLOCK_STATUS) {
 		shape_block_status(target, request, part);
-		return;
+		return 0;
 	}
 	part->offset = request->next_offset;
 	part->length = edges_next(target, request);
-	if (request->command == REQUEST_WRITE)
-		part->data = (unsigned char *)request->payload.data +
-			     (part->offset - request->offset);
-	else if (request->command == REQUEST_READ)
-		part->data = request->base + (part->offset - request->start);
 	edges_shape(request, part);
+	if (set_data(request, part) < 0)
+		return -ENOMEM;
 	request->next_offset += part->length;
+	return 0;
 }
 
 /* Must the next piece of REQUEST wait, though there is a connection? */
@@ -303,7 +316,11 @@ hand_out_next(struct request_target *target, struct request *request,
 	part = target_take_part(target);
 	if (!part)
 		return false;
-	shape(target, request, part);
+	if (shape(target, request, part) < 0) {
+		list_remove(&part->sibling);
+		target_give_part(target, part);
+		return false;
+	}
 	if (request_command_writes(part->command)) {
 		overlap_add(&target->being_written, &part->range, part->offset,
 			    part->offset + part->length);

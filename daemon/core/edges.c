@@ -129,10 +129,8 @@ merge(const struct request *request, unsigned char *data, uint64_t offset,
 	if (to > offset + length)
 		to = offset + length;
 	if (request->command == REQUEST_WRITE)
-		memcpy(data + (from - offset),
-		       (const unsigned char *)request->payload.data +
-			       (from - request->offset),
-		       to - from);
+		buffer_read(&request->payload, from - request->offset,
+			    to - from, data + (from - offset));
 	else
 		memset(data + (from - offset), 0, to - from);
 }

@@ -15,10 +15,16 @@
 /* What an entry counts for besides its bytes. */
 #define ENTRY_COST 192
 
-/* The memory of a small payload may be a small piece of a large block that
- * gRPC has received, which the journal must not keep alive for it. Larger ones
- * are kept by reference. */
-#define COPY_BELOW (16 * 1024)
+/*
+ * A payload lies in blocks of up to 64 KiB that gRPC has received; the first
+ * and the last one it may share with neighbours. Where those are kept too, as
+ * nearly always, entries by reference hold what they count: 1.00 to 1.05 times
+ * as much was measured for writes of 16 KiB to 1 MiB. At the worst, when none
+ * of the neighbours is kept, an entry holds two blocks more than it counts. So
+ * short ones are copied, and the whole is never more than three times the
+ * journal's limit, and for writes of 1 MiB one eighth above it.
+ */
+#define COPY_BELOW (64 * 1024)
 
 void
 journal_init(struct journal *journal)
@@ -112,16 +118,25 @@ meets_any(const struct journal *journal, uint64_t start, uint64_t end)
 static int
 keep_data(struct journal_entry *entry, struct part *part)
 {
-	struct buffer *payload = &part->request->payload;
+	struct request *request = part->request;
+	struct buffer *payload = &request->payload;
+	uint64_t at = part->offset - request->offset;
 	int r;
 
-	if (part->length < COPY_BELOW || part->is_edge)
+	if (part->is_edge)
 		return buffer_copy(&entry->buffer, part->data, part->length);
+	if (part->length < COPY_BELOW) {
+		r = buffer_allocate(&entry->buffer, part->length);
+		if (r == 0)
+			buffer_read(payload, at, part->length,
+				    entry->buffer.data);
+		return r;
+	}
 	r = buffer_share(payload);
 	if (r < 0)
 		return r;
 	entry->buffer = buffer_ref(payload);
-	entry->buffer.data = part->data;
+	entry->at = at;
 	return 0;
 }
 

@@ -31,8 +31,10 @@ struct journal_entry {
 	uint32_t flags;
 	uint64_t offset;
 	uint64_t length;
-	/* Of a write, if the journal keeps data. */
+	/* Of a write, if the journal keeps data: in which buffer, and where in
+	 * it they begin. */
 	struct buffer buffer;
+	uint64_t at;
 	/* Whose flush covers it; NULL: it is durable, or must be written again
 	 * first. */
 	struct connection *connection;

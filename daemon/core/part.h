@@ -2,6 +2,7 @@
 /* One command to a server: a request, or a piece of one. */
 #pragma once
 
+#include <libnbd.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,8 +54,11 @@ struct part {
 	uint64_t offset;
 	uint64_t length;
 	void *data;
-	/* Of a write, instead of data. */
+	/* Of a write, instead of data: memory that is nobody's; or pieces, in
+	 * an array of the part's own. */
 	const void *constant;
+	struct iovec *pieces;
+	size_t n_pieces;
 
 	/* Set by the connection. */
 	uint64_t cookie;
@@ -64,3 +68,15 @@ struct part {
 	/* How often its connection was lost while it was in flight. */
 	unsigned losses;
 };
+
+/* PART writes its LENGTH bytes of FROM, from AT on. They are FROM's, and not
+ * copied unless they lie in pieces and the library takes none: then the part
+ * holds the copy. 0 or -ENOMEM. */
+int part_set_payload(struct part *part, const struct buffer *from, uint64_t at);
+
+/* nbd_aio_pwrite() of it. */
+int64_t part_write(const struct part *part, struct nbd_handle *nbd,
+		   nbd_completion_callback done);
+
+/* Releases the memory that is the part's own. */
+void part_done(struct part *part);

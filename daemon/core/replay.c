@@ -2,6 +2,7 @@
 /* Many writes at a time, but never two that overlap. */
 #include "daemon/core/replay.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <libnbd.h>
 
@@ -99,20 +100,21 @@ on_answer(struct part *part, enum part_outcome outcome, const char *text)
 	target_dispatch_later(target);
 }
 
-static void
+/* 0 or -ENOMEM. */
+static int
 shape(const struct request_target *target, struct journal_entry *entry,
       struct part *part)
 {
 	const struct export_info *export = &target->export;
-	unsigned char *data = entry->buffer.data;
 
 	part->command = entry->command;
 	part->flags = entry->flags & LIBNBD_CMD_FLAG_NO_HOLE;
 	part->offset = entry->offset + entry->sent;
 	part->length = split_next(part->command, export, part->offset,
 				  entry->offset + entry->length);
-	if (data)
-		part->data = data + entry->sent;
+	if (part->command == REQUEST_WRITE &&
+	    part_set_payload(part, &entry->buffer, entry->at + entry->sent) < 0)
+		return -ENOMEM;
 	if (part->command == REQUEST_ZERO && !export->can_zero) {
 		part->command = REQUEST_WRITE;
 		part->flags = 0;
@@ -121,6 +123,7 @@ shape(const struct request_target *target, struct journal_entry *entry,
 			part->length = sizeof(zeroes);
 	}
 	entry->sent += part->length;
+	return 0;
 }
 
 /* False: it must wait. */
@@ -138,7 +141,10 @@ send_piece(struct request_target *target, struct journal_entry *entry)
 	if (!part)
 		/* Others that are answered will give theirs back. */
 		return false;
-	shape(target, entry, part);
+	if (shape(target, entry, part) < 0) {
+		target_give_part(target, part);
+		return false;
+	}
 	part->target = target;
 	part->user = entry;
 	part->on_answer = on_answer;

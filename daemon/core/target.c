@@ -342,7 +342,7 @@ target_give_part(struct request_target *target, struct part *part)
 {
 	journal_settle(&target->journal, part, false);
 	overlap_remove(&target->being_written, &part->range);
-	buffer_release(&part->hold);
+	part_done(part);
 	if (part->flow)
 		part->flow->in_flight--;
 	if (target->n_spare_parts >= MAX_SPARE_PARTS) {

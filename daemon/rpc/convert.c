@@ -225,6 +225,8 @@ buffer_from_payload(struct payload *payload)
 {
 	struct payload taken = payload_take(payload);
 	struct buffer buffer = { .size = taken.length,
+				 .pieces = taken.pieces,
+				 .n_pieces = taken.n_pieces,
 				 .release = release_payload,
 				 .owner = taken.owner };
 

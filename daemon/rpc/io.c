@@ -140,9 +140,9 @@ on_write(struct rpc_call *call, grpc_byte_buffer *bytes)
 	CLEANUP_MESSAGE Nbdclientd__V1__WriteRequest *message = NULL;
 	CLEANUP_PAYLOAD struct payload data = PAYLOAD_EMPTY;
 	struct io_call *io = io_call_of(call);
-	int error = codec_decode_with_data(call->method->request, bytes,
-					   call->peer->rpc->max_message,
-					   &message, &data);
+	int error = codec_decode_with_pieces(call->method->request, bytes,
+					     call->peer->rpc->max_message,
+					     &message, &data);
 
 	if (error < 0) {
 		rpc_call_fail_decoding(call, error);

@@ -39,6 +39,7 @@ acknowledge(struct fixture *f, unsigned connection, uint64_t offset,
 		.length = length,
 	};
 
+	f->request.offset = offset;
 	assert_int_equal(buffer_allocate(&f->request.payload, length), 0);
 	memset(f->request.payload.data, (int)offset, length);
 	part.data = f->request.payload.data;
@@ -86,6 +87,49 @@ bytes_are_kept_after_their_request_has_gone(void **state)
 	assert_int_equal(n_entries(&f), 0);
 	acknowledge(&f, 0, 9, 64 * KIB, 0);
 	assert_int_equal(((char *)first(&f)->buffer.data)[64 * KIB - 1], 9);
+	journal_done(&f.journal);
+}
+
+/* Its middle is a write of its own, as when the server takes no more at a
+ * time. */
+static void
+pieces_are_kept_as_pieces(void **state)
+{
+	static unsigned char bytes[256 * KIB];
+	const struct iovec pieces[] = { { bytes, 100 * KIB },
+					{ bytes + 100 * KIB, 156 * KIB } };
+	static unsigned char seen[128 * KIB];
+	struct fixture f;
+	struct part part = { .request = &f.request,
+			     .command = REQUEST_WRITE,
+			     .offset = 1000 + 64 * KIB,
+			     .length = 128 * KIB };
+
+	(void)state;
+	set_up(&f, UNFLUSHED_REPLAY, 1 << 20);
+	part.connection = &f.connections[0];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i / 999);
+	f.request.offset = 1000;
+	f.request.payload = (struct buffer){ .size = sizeof(bytes),
+					     .pieces = pieces,
+					     .n_pieces = 2 };
+	assert_int_equal(journal_reserve(&f.journal, &part), 0);
+	journal_settle(&f.journal, &part, true);
+	buffer_release(&f.request.payload);
+	buffer_read(&first(&f)->buffer, first(&f)->at, sizeof(seen), seen);
+	assert_memory_equal(seen, bytes + 64 * KIB, sizeof(seen));
+	assert_ptr_equal(first(&f)->buffer.pieces, pieces);
+	/* Few bytes must not keep much memory: they are copied. */
+	f.request.payload = (struct buffer){ .size = sizeof(bytes),
+					     .pieces = pieces,
+					     .n_pieces = 2 };
+	part.offset = 1000 + 90 * KIB;
+	part.length = 30 * KIB;
+	flush(&f, 0);
+	assert_int_equal(journal_reserve(&f.journal, &part), 0);
+	journal_settle(&f.journal, &part, true);
+	assert_memory_equal(first(&f)->buffer.data, bytes + 90 * KIB, 30 * KIB);
 	journal_done(&f.journal);
 }
 
@@ -229,6 +273,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_kept_after_their_request_has_gone),
+		cmocka_unit_test(pieces_are_kept_as_pieces),
 		cmocka_unit_test(
 			a_flush_covers_what_its_connection_had_acknowledged),
 		cmocka_unit_test(
