@@ -114,7 +114,7 @@ const struct command commands[] = {
 	{ NULL, "cache", "TARGET", "have the server read ahead",
 	  RANGE, 1, 1, run_cache },
 	{ NULL, "copy", "SOURCE DESTINATION", "copy between files, volumes and URIs, holes apart",
-	  OPTION(JOBS) | OPTION(VERIFY) | OPTION(RATE) |
+	  OPTION(JOBS) | OPTION(CONNECTIONS) | OPTION(VERIFY) | OPTION(RATE) |
 	  OPTION(DESTINATION_IS_ZERO) | OPTION(FIND_ZEROES) | OPTION(ALLOCATED),
 	  2, 2, run_copy },
 	{ NULL, "compare", "A B", "exit 0 if the contents are equal, 2 if they differ",

@@ -102,7 +102,7 @@ copy_disks(const struct options *options, struct disk *source,
 			       options_has(options, OPTION_DESTINATION_IS_ZERO),
 		.find_zeroes = options_has(options, OPTION_FIND_ZEROES),
 		.no_holes = options_has(options, OPTION_ALLOCATED),
-		.jobs = options->jobs,
+		.jobs = options_has(options, OPTION_JOBS) ? options->jobs : 0,
 		.rate = options->rate,
 		.progress = &progress,
 	};

@@ -14,12 +14,16 @@
 	X(nbd_aio_cache)                                                      \
 	X(nbd_aio_connect_uri)                                                \
 	X(nbd_aio_flush)                                                      \
+	X(nbd_aio_get_direction)                                              \
+	X(nbd_aio_get_fd)                                                     \
 	X(nbd_aio_is_closed)                                                  \
 	X(nbd_aio_is_connecting)                                              \
 	X(nbd_aio_is_created)                                                 \
 	X(nbd_aio_is_dead)                                                    \
 	X(nbd_aio_is_negotiating)                                             \
 	X(nbd_aio_is_ready)                                                   \
+	X(nbd_aio_notify_read)                                                \
+	X(nbd_aio_notify_write)                                               \
 	X(nbd_aio_opt_go)                                                     \
 	X(nbd_aio_opt_info)                                                   \
 	X(nbd_aio_opt_list)                                                   \
@@ -66,7 +70,9 @@
 /* clang-format on */
 
 /* What older ones lack: NULL there. */
-#define DIRECT_NEWER_FUNCTIONS(X) X(nbd_get_extended_headers_negotiated)
+#define DIRECT_NEWER_FUNCTIONS(X)              \
+	X(nbd_get_extended_headers_negotiated) \
+	X(nbd_set_pread_initialize)
 
 DIRECT_FUNCTIONS(LIBRARY_DECLARE)
 DIRECT_NEWER_FUNCTIONS(LIBRARY_DECLARE)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
 #include "cli/errors.h"
@@ -185,6 +186,40 @@ disk_wait(struct disk *disk, int timeout_ms)
 {
 	if (disk->n_pending > 0)
 		disk->ops->wait(disk, timeout_ms);
+}
+
+/* Where one poll() cannot wait for both: what A has to tell ends it, and what B
+ * has is fetched right after. */
+static void
+wait_for_one(struct disk *a, struct disk *b, int timeout_ms)
+{
+	if (a->n_pending > 0) {
+		disk_wait(a, timeout_ms);
+		timeout_ms = 0;
+	}
+	disk_wait(b, timeout_ms);
+}
+
+void
+disk_wait_both(struct disk *a, struct disk *b, int timeout_ms)
+{
+	struct pollfd fds[2 * DISK_FDS_MAX];
+	unsigned int n_a, n_b;
+
+	if (a->n_pending == 0 || b->n_pending == 0 || !a->ops->prepare ||
+	    !b->ops->prepare) {
+		wait_for_one(a, b, timeout_ms);
+		return;
+	}
+	n_a = a->ops->prepare(a, fds, &timeout_ms);
+	n_b = b->ops->prepare(b, fds + n_a, &timeout_ms);
+	/* A signal ends it, and nothing was found possible. */
+	if (poll(fds, n_a + n_b, timeout_ms) >= 0) {
+		b->ops->handle(b, fds + n_a);
+		a->ops->handle(a, fds);
+	}
+	disk_report_done(b);
+	disk_report_done(a);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "proto/payload.h"
 
 struct options;
+struct pollfd;
 struct disk;
 
 /* The numbers of nbdclientd.v1.Command. */
@@ -72,12 +73,21 @@ struct disk_request {
 	void *private;
 };
 
+#define DISK_FDS_MAX 16
+
 struct disk_ops {
 	/* Never fails: what goes wrong comes to on_done. */
 	void (*submit)(struct disk *disk, struct disk_request *request);
 	/* Runs the disk until an on_done has run, TIMEOUT_MS (-1: for ever)
 	 * passed or a signal came. */
 	void (*wait)(struct disk *disk, int timeout_ms);
+	/* For disk_wait_both(); NULL: this disk can only be waited for alone.
+	 * Fills FDS, which has room for DISK_FDS_MAX, with what poll() is to
+	 * wait for, and shortens *TIMEOUT_MS; returns how many. */
+	unsigned int (*prepare)(struct disk *disk, struct pollfd *fds,
+				int *timeout_ms);
+	/* Does what poll() found possible; on_done waits. */
+	void (*handle)(struct disk *disk, const struct pollfd *fds);
 	/* Frees it. EXIT_OK or the code of a recorded failure. */
 	int (*close)(struct disk *disk);
 };
@@ -169,6 +179,9 @@ void disk_wait_at_once(struct disk *disk, int timeout_ms);
 
 /* Lets requests finish: see struct disk_ops. */
 void disk_wait(struct disk *disk, int timeout_ms);
+
+/* Lets requests of A or B finish, whichever come first. */
+void disk_wait_both(struct disk *a, struct disk *b, int timeout_ms);
 
 /* Submits REQUEST, whose on_done it sets, and waits for it. Its status. The
  * payload of a read is the caller's then. */

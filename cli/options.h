@@ -45,7 +45,7 @@
 	X(CONTEXT, 'c', "context", "NAME",                                    \
 	  "this metadata context; may be repeated (base:allocation)")         \
 	X(TOTALS, 0, "totals", NULL, "only the sum for each kind of extent")  \
-	X(JOBS, 'j', "jobs", "N", "requests in flight, 1 to 1024 (16)")       \
+	X(JOBS, 'j', "jobs", "N", "requests in flight, 1 to 1024")            \
 	X(VERIFY, 0, "verify", NULL, "read both ends again and compare")      \
 	X(RATE, 0, "rate", "BYTES", "at most so many bytes a second")         \
 	X(DESTINATION_IS_ZERO, 0, "destination-is-zero", NULL,                \

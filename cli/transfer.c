@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -13,8 +14,6 @@
 #include "cli/progress.h"
 #include "cli/transfer_slot.h"
 
-/* Small enough that the buffers in flight stay in the processor's cache. */
-#define CHUNK (UINT64_C(256) << 10)
 /* Zeroes asked for at once: progress shows, and no server takes for ever. */
 #define ZERO_CHUNK (UINT64_C(128) << 20)
 
@@ -94,15 +93,10 @@ static bool
 may_start(const struct run *run)
 {
 	return !run->is_failed && !run->is_at_end &&
-	       run->n_busy < run->n_slots && !interrupted() &&
+	       run->n_busy < run->window.size && !interrupted() &&
 	       rate_delay(run) == 0;
 }
 
-/*
- * Reads end by waiting for the source; while there are none, writes by waiting
- * for the destination. That is never stuck: what the other disk has to tell is
- * fetched right after, without waiting.
- */
 static void
 wait_some(struct run *run)
 {
@@ -111,11 +105,8 @@ wait_some(struct run *run)
 	int delay = rate_delay(run);
 	int timeout = delay > 0 ? delay : -1;
 
-	if (source->n_pending > 0) {
-		disk_wait(source, timeout);
-		disk_wait(destination, 0);
-	} else if (destination->n_pending > 0) {
-		disk_wait(destination, timeout);
+	if (source->n_pending + destination->n_pending > 0) {
+		disk_wait_both(source, destination, timeout);
 	} else if (delay > 0) {
 		struct timespec pause = { .tv_sec = delay / 1000,
 					  .tv_nsec = delay % 1000 * 1000000L };
@@ -157,16 +148,18 @@ run_init(struct run *run, struct transfer *transfer)
 
 	*run = (struct run){
 		.transfer = transfer,
-		.n_slots = (unsigned int)smallest(transfer->jobs,
-						  source->max_in_flight,
-						  destination->max_in_flight),
-		.chunk = smallest(CHUNK, source->max_payload,
+		.chunk = smallest(TRANSFER_CHUNK, source->max_payload,
 				  destination->max_payload),
 		.alignment = source->alignment > destination->alignment
 				     ? source->alignment
 				     : destination->alignment,
 		.started_at = progress_now(),
 	};
+	window_init(&run->window, transfer->jobs,
+		    source->max_in_flight < destination->max_in_flight
+			    ? source->max_in_flight
+			    : destination->max_in_flight);
+	run->n_slots = run->window.max;
 	run->slots = calloc(run->n_slots, sizeof(*run->slots));
 	if (!run->slots)
 		return fail_errno(ENOMEM, "no memory for the requests");
@@ -194,12 +187,22 @@ say_how_far(const struct transfer *transfer)
 			     done, transfer->destination->name);
 }
 
+/* Pieces come and go by the thousand: the heap is to keep their memory, which
+ * is in the cache, instead of getting and giving back fresh pages. */
+static void
+keep_freed_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
 int
 transfer_run(struct transfer *transfer)
 {
 	struct run run;
 	int status = run_init(&run, transfer);
 
+	keep_freed_memory();
 	if (status != EXIT_OK)
 		return status;
 	status = run_loop(&run);

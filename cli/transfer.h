@@ -14,6 +14,11 @@ struct disk;
 struct options;
 struct progress;
 
+/* One piece is what a unix socket takes at once, as kernels set it up: then a
+ * server hands it over whole and goes on with the next one. And few enough bytes
+ * that all pieces under way stay in the processor's cache. */
+#define TRANSFER_CHUNK (UINT64_C(192) << 10)
+
 struct transfer {
 	const struct options *options;
 	struct disk *source;
@@ -32,7 +37,7 @@ struct transfer {
 	bool no_holes;
 	/* What is done is no use before all is: a failure stays what it is. */
 	bool leaves_nothing;
-	/* Requests in flight, at least 1. */
+	/* Requests in flight; 0: as many as it needs to be quick. */
 	unsigned int jobs;
 	/* Bytes a second, 0: as fast as it goes. */
 	uint64_t rate;

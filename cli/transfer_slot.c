@@ -16,6 +16,7 @@ slot_free(struct slot *slot)
 	payload_release(&slot->request.data);
 	slot->state = SLOT_FREE;
 	slot->run->n_busy--;
+	window_add_done(&slot->run->window);
 }
 
 static void

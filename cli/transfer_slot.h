@@ -12,6 +12,7 @@
 #include "cli/disk.h"
 #include "cli/extents.h"
 #include "cli/transfer.h"
+#include "cli/transfer_window.h"
 
 enum slot_state {
 	SLOT_FREE,
@@ -36,6 +37,7 @@ struct run {
 	struct slot *slots;
 	unsigned int n_slots;
 	unsigned int n_busy;
+	struct window window;
 	uint64_t next_sequence;
 	/* The sequence number that a pipe takes next. */
 	uint64_t next_to_write;

@@ -269,6 +269,63 @@ class Direct(Copy, support.Case):
     def target(self, name):
         return self.uris[name]
 
+    def copy_logged(self, size, source_words, *options):
+        """Copies between logging servers; the connections used at each."""
+        source = self.nbdkit("source", "--filter=log", *source_words,
+                             "pattern", size,
+                             "logfile=" + self.path("source.log"))
+        target = self.nbdkit("target", "--filter=log", "memory", size,
+                             "logfile=" + self.path("target.log"))
+        self.start({"source": source, "target": target})
+        self.nbdctl("copy", source.uri, target.uri, "--verify", *options)
+        return (self.connections_in("source.log", "Read"),
+                self.connections_in("target.log", "Write"))
+
+    def connections_in(self, log, operation):
+        with open(self.path(log), encoding="utf-8") as file:
+            return set(re.findall(rf"connection=(\d+) {operation} ",
+                                  file.read()))
+
+    def test_several_connections(self):
+        for used in self.copy_logged("16M", [], "--connections", "3"):
+            # Those of the copy and of its verification.
+            self.assertGreaterEqual(len(used), 3)
+
+    def test_a_quick_server_gets_one_connection(self):
+        _, used = self.copy_logged("2M", [], "-j", "8")
+        self.assertEqual(len(used), 1)
+
+    def test_a_slow_server_gets_more_connections(self):
+        source = self.nbdkit("source", "pattern", "64M")
+        target = self.nbdkit("target", "--filter=log", "--filter=delay",
+                             "memory", "64M", "delay-write=10ms",
+                             "logfile=" + self.path("target.log"))
+        self.nbdctl("copy", source.uri, target.uri)
+        self.assertEqual(len(self.connections_in("target.log", "Write")), 4)
+
+    def test_a_server_that_refuses_more_connections(self):
+        source = self.nbdkit("source", "--filter=limit", "pattern", "16M")
+        target = self.nbdkit("target", "memory", "16M")
+        self.nbdctl("copy", source.uri, target.uri, "--connections", "4")
+        self.nbdctl("compare", source.uri, target.uri)
+
+    def test_one_of_several_connections_is_lost(self):
+        """The copy ends, and says what was lost."""
+        source = self.nbdkit("source", "pattern", "8M")
+        target = self.nbdkit("target", "--filter=delay", "memory", "8M",
+                             "delay-write=100ms")
+        process = self.start_nbdctl(
+            "copy", source.uri, target.uri, "--connections", "3",
+            "--progress=json", "-o", "json", stderr=subprocess.PIPE,
+            text=True)
+        for line in process.stderr:
+            if json.loads(line)["progress"]["done"] > 0:
+                break
+        target.kill()
+        code, error = self.finish(process)
+        self.assertEqual(code, PARTIAL, error)
+        self.assertEqual(error["cause"], UNREACHABLE)
+
 
 class Volume(Copy, support.Case):
     """By name, through the daemon."""
