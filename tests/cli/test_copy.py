@@ -301,7 +301,8 @@ class Direct(Copy, support.Case):
                              "memory", "64M", "delay-write=10ms",
                              "logfile=" + self.path("target.log"))
         self.nbdctl("copy", source.uri, target.uri)
-        self.assertEqual(len(self.connections_in("target.log", "Write")), 4)
+        used = self.connections_in("target.log", "Write")
+        self.assertGreater(len(used), 1)
 
     def test_a_server_that_refuses_more_connections(self):
         source = self.nbdkit("source", "--filter=limit", "pattern", "16M")
