@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/thread_sanitizer.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/loop.h"
@@ -75,6 +76,7 @@ start_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
 	grpc_call_error error;
 
 	rpc_call_ref(call);
+	handing_over(event);
 	error = grpc_call_start_batch(call->call, ops, n, event, NULL);
 	assert(error == GRPC_CALL_OK);
 	(void)error;

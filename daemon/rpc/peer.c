@@ -22,6 +22,7 @@
 
 #include "common/cleanup.h"
 #include "common/list.h"
+#include "common/thread_sanitizer.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/failure.h"
@@ -68,6 +69,7 @@ request_next_call(struct rpc_peer *peer)
 	accept->call = NULL;
 	grpc_call_details_init(&accept->details);
 	grpc_metadata_array_init(&accept->metadata);
+	handing_over(&accept->event);
 	error = grpc_server_request_call(peer->server, &accept->call,
 					 &accept->details, &accept->metadata,
 					 peer->rpc->queue, peer->rpc->queue,
@@ -221,6 +223,7 @@ shut_down(struct rpc_peer *peer)
 	if (peer->is_shutting_down)
 		return;
 	peer->is_shutting_down = true;
+	handing_over(&peer->shutdown);
 	grpc_server_shutdown_and_notify(peer->server, peer->rpc->queue,
 					&peer->shutdown);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/thread_sanitizer.h"
 #include "daemon/config/configuration.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
@@ -54,6 +55,7 @@ run_queue(void *user)
 		if (event.type == GRPC_OP_COMPLETE) {
 			struct rpc_event *tag = event.tag;
 
+			received(tag);
 			tag->run(tag, event.success);
 		}
 	} while (event.type != GRPC_QUEUE_SHUTDOWN);
