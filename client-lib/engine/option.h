@@ -76,6 +76,7 @@ struct option_state {
 	struct export_info offer; /* INFO replies, taken over at ACK */
 	bool contexts_were_asked; /* SET_META_CONTEXT was sent for this goal */
 	bool go_is_unsupported;
+	bool has_refused_unknown; /* the server answered ERR_UNSUP */
 	bool abort_is_dead; /* after ABORT the handle is dead, not closed */
 
 	uint32_t reply_type;

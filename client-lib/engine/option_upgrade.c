@@ -13,6 +13,8 @@
 static enum option_outcome
 refused_or_go_on(struct nbd_handle *h, const struct option_answer *answer)
 {
+	if (answer->type == NBD_REP_ERR_UNSUP)
+		h->option.has_refused_unknown = true;
 	if (!option_is_requested(h)) {
 		debug_log(&h->debug, "%s is not available (reply 0x%x)",
 			  h->option.current->name, answer->type);
