@@ -326,6 +326,49 @@ an_activated_server_is_told_the_name_of_its_socket(void **state)
 	unsetenv("LISTEN_FDS");
 }
 
+/* Fills the queue of the listener at ADDRESS; the number of sockets in FDS. */
+static int
+fill_queue(const struct sockaddr_un *address, int *fds, int max)
+{
+	for (int n = 0; n < max; n++) {
+		fds[n] = socket(AF_UNIX,
+				SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert_true(fds[n] >= 0);
+		if (connect(fds[n], (const struct sockaddr *)address,
+			    sizeof(*address)) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			close(fds[n]);
+			return n;
+		}
+	}
+	fail_msg("%d connections do not fill a queue", max);
+	return 0;
+}
+
+/* Old servers listen with room for one. */
+static void
+a_server_whose_queue_is_full_says_so(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
+	CLEANUP_WORKDIR char *dir = workdir_make();
+	CLEANUP_FREE char *path = workdir_path(dir, "socket");
+	struct sockaddr_un address = server_unix_address(path);
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fds[16];
+	int n;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)),
+			 0);
+	assert_int_equal(listen(fd, 0), 0);
+	n = fill_queue(&address, fds, 16);
+	assert_int_equal(nbd_connect_unix(h, path), -1);
+	assert_int_equal(nbd_get_errno(), EAGAIN);
+	assert_non_null(strstr(nbd_get_error(), "try again later"));
+	while (n > 0)
+		close(fds[--n]);
+}
+
 static void
 a_name_that_is_not_found_can_be_corrected(void **state)
 {
@@ -359,6 +402,7 @@ main(void)
 		cmocka_unit_test(a_command_that_cannot_be_run_is_dead),
 		cmocka_unit_test(
 			an_activated_server_is_told_the_name_of_its_socket),
+		cmocka_unit_test(a_server_whose_queue_is_full_says_so),
 		cmocka_unit_test(a_name_that_is_not_found_can_be_corrected),
 	};
 

@@ -266,6 +266,20 @@ after_our_goodbye_the_end_needs_none(void **state)
 	assert_int_equal(ends_receive(ends, text, sizeof(text)), 0);
 }
 
+/* As nbd-server 3.15.0 answered one of its commands. */
+static void
+clear_text_inside_of_a_session_is_an_error(void **state)
+{
+	struct ends *ends = *state;
+	char text[16] = "gDf\x98";
+
+	assert_int_equal(send(ends->server_fd, text, sizeof(text), 0),
+			 sizeof(text));
+	assert_int_equal(ends_receive(ends, text, sizeof(text)), STREAM_FAILED);
+	assert_non_null(strstr(stream_failure(ends->stream, "recv"),
+			       "gnutls_record_recv: "));
+}
+
 static void
 the_servers_goodbye_is_the_end_of_the_stream(void **state)
 {
@@ -341,6 +355,7 @@ main(void)
 		SESSION_TEST(a_flood_of_key_updates_ends_the_session),
 		SESSION_TEST(an_end_without_goodbye_is_an_error),
 		SESSION_TEST(after_our_goodbye_the_end_needs_none),
+		SESSION_TEST(clear_text_inside_of_a_session_is_an_error),
 		SESSION_TEST(the_servers_goodbye_is_the_end_of_the_stream),
 		SESSION_TEST(shutting_the_write_side_says_goodbye),
 		SESSION_TEST(
