@@ -71,7 +71,8 @@ hint(const struct nbd_handle *h)
 		return "; it may not accept the client's TLS certificate";
 	/* nbd-server before 3.15 leaves the rest of such an option unread. */
 	if (h->state == STATE_OPTION_REPLY && h->option.has_refused_unknown)
-		return "; it may have lost its way after an option that it does "
+		return "; it may have lost its way after an option that it "
+		       "does "
 		       "not know: without the handshake flag "
 		       "LIBNBD_HANDSHAKE_FLAG_FIXED_NEWSTYLE none is sent";
 	return "";
