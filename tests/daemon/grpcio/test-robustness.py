@@ -140,10 +140,11 @@ class Clients(DaemonTest):
             client.send_signal(signal.SIGKILL)
         self.wait_until("the daemon notices that its client is dead",
                         lambda: self.count_clients() == 1)
-        volume = self.volumes.GetVolume(
-            STUBS.volumes.GetVolumeRequest(name="disk"), timeout=PATIENCE)
-        self.wait_until("the requests of the dead client are done",
-                        lambda: volume.in_flight == 0)
+        self.wait_until(
+            "the requests of the dead client are done",
+            lambda: self.volumes.GetVolume(
+                STUBS.volumes.GetVolumeRequest(name="disk"),
+                timeout=PATIENCE).in_flight == 0)
         self.assert_serves()
 
     def test_one_client_too_many_is_told_so(self):
