@@ -9,8 +9,9 @@
 #include "client-lib/api/guard.h"
 #include "client-lib/api/wait.h"
 #include "client-lib/engine/command.h"
+#include "common/hints.h"
 
-int
+HOT int
 nbd_poll(struct nbd_handle *h, int timeout)
 {
 	API_CALL(call, h, "timeout=%d", timeout);
@@ -47,7 +48,7 @@ nbd_aio_get_direction(struct nbd_handle *h)
 	return api_published_direction(h);
 }
 
-int
+HOT int
 nbd_aio_notify_read(struct nbd_handle *h)
 {
 	API_CALL(call, h);

@@ -9,8 +9,9 @@
 #include "client-lib/api/begin_command.h"
 #include "client-lib/api/guard.h"
 #include "client-lib/engine/command.h"
+#include "common/hints.h"
 
-int64_t
+HOT int64_t
 nbd_aio_pread(struct nbd_handle *h, void *buf, size_t count, uint64_t offset,
 	      nbd_completion_callback completion_callback, uint32_t flags)
 {
@@ -44,7 +45,7 @@ nbd_aio_pread_structured(struct nbd_handle *h, void *buf, size_t count,
 			  begin_read(&call, buf, range, &chunk, &completion));
 }
 
-int64_t
+HOT int64_t
 nbd_aio_pwrite(struct nbd_handle *h, const void *buf, size_t count,
 	       uint64_t offset, nbd_completion_callback completion_callback,
 	       uint32_t flags)
@@ -59,7 +60,7 @@ nbd_aio_pwrite(struct nbd_handle *h, const void *buf, size_t count,
 	return api_return(&call, begin_write(&call, buf, range, &completion));
 }
 
-int64_t
+HOT int64_t
 nbd_ext_aio_pwritev(struct nbd_handle *h, const struct iovec *pieces,
 		    size_t n_pieces, uint64_t offset,
 		    nbd_completion_callback completion_callback, uint32_t flags)

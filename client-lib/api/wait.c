@@ -18,6 +18,7 @@
 #include "client-lib/engine/handle.h"
 #include "client-lib/engine/states.h"
 #include "common/cleanup.h"
+#include "common/hints.h"
 
 static short
 poll_events(unsigned direction)
@@ -72,7 +73,7 @@ poll_all(const struct nbd_handle *h, struct pollfd fds[N_POLL], int timeout,
 }
 
 /* wait_for_event() when nothing is at hand. */
-static int
+APART static int
 wait_for_server(struct nbd_handle *h, int fd, int timeout, enum limit limit)
 {
 	struct pollfd fds[N_POLL] = {

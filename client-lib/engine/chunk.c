@@ -15,6 +15,7 @@
 #include "client-lib/engine/handle.h"
 #include "client-lib/wire/protocol.h"
 #include "common/cleanup.h"
+#include "common/hints.h"
 
 enum {
 	/* So many replies to nobody a server may send before it is left. */
@@ -38,7 +39,7 @@ chunk_skip(struct nbd_handle *h)
 }
 
 /* The chunk is wrong: its command fails, the rest of it is skipped. */
-enum step
+COLD enum step
 chunk_reject(struct nbd_handle *h, const char *why)
 {
 	struct command *command = h->receive.command;
@@ -122,7 +123,7 @@ find_command(struct nbd_handle *h, uint64_t cookie)
 }
 
 /* A reply to nobody is skipped, if its length can be known. */
-static enum step
+COLD static enum step
 stray(struct nbd_handle *h)
 {
 	struct receive *receive = &h->receive;

@@ -16,6 +16,7 @@
 #include "client-lib/wire/protocol.h"
 #include "client-lib/wire/reader.h"
 #include "common/checked.h"
+#include "common/hints.h"
 #include "common/strings.h"
 
 /* Where LENGTH bytes at OFFSET of the export belong; they are marked as
@@ -85,7 +86,7 @@ chunk_take_data(struct nbd_handle *h, const uint8_t *payload)
 	return chunk_expect(h, RECEIVE_DATA);
 }
 
-enum step
+APART enum step
 chunk_take_hole(struct nbd_handle *h, const uint8_t *payload)
 {
 	struct receive *receive = &h->receive;
@@ -101,7 +102,7 @@ chunk_take_hole(struct nbd_handle *h, const uint8_t *payload)
 }
 
 /* One chunk for each context that was asked about, in any order. */
-enum step
+APART enum step
 chunk_take_status(struct nbd_handle *h, const uint8_t *payload)
 {
 	struct receive *receive = &h->receive;
@@ -168,7 +169,7 @@ report_error(struct command *command, uint64_t offset, int errnum)
 }
 
 /* What follows the error number is welcome but not needed. */
-enum step
+APART enum step
 chunk_take_error(struct nbd_handle *h, const uint8_t *payload, size_t length)
 {
 	struct receive *receive = &h->receive;

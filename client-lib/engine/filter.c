@@ -12,6 +12,7 @@
 #include "client-lib/engine/handle.h"
 #include "common/byteorder.h"
 #include "common/checked.h"
+#include "common/hints.h"
 
 enum {
 	LENGTH_SIZE = 8,
@@ -57,7 +58,7 @@ new_payload(char *const *contexts)
 	return payload;
 }
 
-int
+COLD int
 filter_build(struct filter *filter, const struct nbd_handle *h, uint64_t count,
 	     char *const *contexts)
 {

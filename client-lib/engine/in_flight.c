@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client-lib/engine/command.h"
+#include "common/hints.h"
 
 enum {
 	SLAB_COMMANDS = 64,
@@ -35,7 +36,7 @@ insert(struct in_flight *table, struct command *command)
 	*slot = command;
 }
 
-static bool
+COLD static bool
 grow(struct in_flight *table)
 {
 	struct in_flight grown = *table;
@@ -57,7 +58,7 @@ grow(struct in_flight *table)
 	return true;
 }
 
-static bool
+COLD static bool
 add_slab(struct in_flight *table)
 {
 	struct command_slab *slab = malloc(sizeof(*slab));

@@ -17,6 +17,7 @@
 #include "client-lib/engine/handle.h"
 #include "client-lib/wire/protocol.h"
 #include "client-lib/wire/reader.h"
+#include "common/hints.h"
 
 enum {
 	/* When the replies awaited carry at least this much on average, only
@@ -118,7 +119,7 @@ awaits_nothing(const struct nbd_handle *h)
 
 /* The peer sends nothing more. Between replies that is a way to say goodbye,
  * inside of one it is not. */
-static enum step
+COLD static enum step
 end_of_stream(struct nbd_handle *h)
 {
 	if ((h->receive.state == RECEIVE_HEADER &&
@@ -130,7 +131,7 @@ end_of_stream(struct nbd_handle *h)
 		    "a reply");
 }
 
-static enum step
+COLD static enum step
 receive_failed(struct nbd_handle *h, int errnum)
 {
 	/* Servers that leave unread bytes behind reset what we asked them to
@@ -178,7 +179,7 @@ receive_vectors(struct nbd_handle *h, const struct iovec *vectors,
 
 /* One read from the stream: AGAIN if there may be more, BLOCKED if it gave
  * less than there was room for; *N is 0 if nothing came. */
-static enum step
+APART static enum step
 fill(struct nbd_handle *h, size_t *n_received)
 {
 	struct receive *receive = &h->receive;
@@ -229,7 +230,7 @@ fill(struct nbd_handle *h, size_t *n_received)
 }
 
 /* After our goodbye a server may say what it likes, but not for ever. */
-static enum step
+COLD static enum step
 ignore_last_words(struct nbd_handle *h)
 {
 	struct receive *receive = &h->receive;
@@ -305,7 +306,7 @@ take_data(struct nbd_handle *h)
 	return receive->remaining > 0 ? STEP_BLOCKED : chunk_end(h);
 }
 
-static enum step
+APART static enum step
 take_extents(struct nbd_handle *h)
 {
 	struct receive *receive = &h->receive;
@@ -386,7 +387,7 @@ take_buffered(struct nbd_handle *h, bool *is_enough)
 	}
 }
 
-enum step
+HOT enum step
 receive_run(struct nbd_handle *h)
 {
 	enum step filled = STEP_AGAIN;

@@ -12,6 +12,7 @@
 
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
+#include "common/hints.h"
 
 const struct state_row state_rows[] = {
 #define STATE_ROW(state, public, wants, run, description) \
@@ -193,7 +194,7 @@ leave(struct nbd_handle *h, enum state state, int option_errno)
 	command_complete_all(h);
 }
 
-enum step
+COLD enum step
 dead_as_recorded(struct nbd_handle *h)
 {
 	int errnum = error_last_errno();
@@ -206,7 +207,7 @@ dead_as_recorded(struct nbd_handle *h)
 	return STEP_FAILED;
 }
 
-enum step
+COLD enum step
 engine_close(struct nbd_handle *h)
 {
 	leave(h, STATE_CLOSED, ENOTCONN);

@@ -16,6 +16,7 @@
 #include "client-lib/engine/handle.h"
 #include "client-lib/wire/protocol.h"
 #include "client-lib/wire/transmission.h"
+#include "common/hints.h"
 
 enum {
 	COPY_BELOW = 2048,
@@ -300,7 +301,7 @@ finish_batch(struct nbd_handle *h)
 
 /* A peer that is gone may have said something before; that comes first. The
  * second look finds the end of the stream. */
-static enum step
+COLD static enum step
 peer_is_gone(struct nbd_handle *h, int errnum)
 {
 	h->transmit.state = TRANSMIT_OVER;
@@ -313,7 +314,7 @@ peer_is_gone(struct nbd_handle *h, int errnum)
 		    stream_failure(h->stream, "send"));
 }
 
-static enum step
+APART static enum step
 send_batch(struct nbd_handle *h)
 {
 	struct transmit *transmit = &h->transmit;
@@ -361,7 +362,7 @@ flush(struct nbd_handle *h)
 	return STEP_BLOCKED;
 }
 
-enum step
+HOT APART enum step
 transmit_run(struct nbd_handle *h)
 {
 	struct transmit *transmit = &h->transmit;
