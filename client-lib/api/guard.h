@@ -56,9 +56,10 @@ struct api_call {
 	struct trace trace;
 };
 
-#define API_CALL(call, handle, ...)                                          \
-	CLEANUP(api_end) struct api_call call = api_begin(handle, __func__); \
-	if (__builtin_expect((call).h->debug.is_enabled, 0))                 \
+#define API_CALL(call, handle, ...)                          \
+	CLEANUP(api_end) struct api_call call;               \
+	api_begin(&(call), handle, __func__);                \
+	if (__builtin_expect((call).h->debug.is_enabled, 0)) \
 	api_trace_enter(&(call), "enter:" __VA_OPT__(" ") __VA_ARGS__)
 
 /* For functions that take no lock: only a sane handle is asked for. */
@@ -72,6 +73,8 @@ COLD bool api_refuse_null(const char *name);
 static inline bool
 api_permit(const struct api_call *call, unsigned states)
 {
+	if (states & CONNECTED && call->h->state == STATE_TRANSFER)
+		return true;
 	return 1U << engine_public_state(call->h) & states ||
 	       api_refuse_state(call->h, states);
 }
@@ -129,17 +132,17 @@ COLD void api_trace_return(struct api_call *call, int64_t result);
 COLD void api_trace_enter(struct api_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static inline struct api_call
-api_begin(struct nbd_handle *h, const char *function)
+static inline void
+api_begin(struct api_call *call, struct nbd_handle *h, const char *function)
 {
 	api_check_handle(h);
 	lock_take(&h->lock);
 	if (__builtin_expect(h->patience.is_limited, 0))
 		patience_begin(h);
-	return (struct api_call){
-		.h = h,
-		.outer_context = error_enter_context(function),
-	};
+	call->h = h;
+	call->outer_context = error_enter_context(function);
+	call->has_returned = false;
+	call->trace.n_texts = 0;
 }
 
 static inline void

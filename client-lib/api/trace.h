@@ -14,10 +14,10 @@ enum {
 	TRACE_MAX_BYTES = 512,
 };
 
-/* Zero bytes are an empty one. */
+/* Zero texts are an empty one, whatever the rest is. */
 struct trace {
-	char *texts[TRACE_MAX_TEXTS];
 	unsigned n_texts;
+	char *texts[TRACE_MAX_TEXTS];
 };
 
 /* "text" in quotes, what is unprintable as \xNN; NULL without quotes. */
