@@ -31,7 +31,7 @@ chunk_expect(struct nbd_handle *h, enum receive_state state)
 	return STEP_AGAIN;
 }
 
-/* The rest of the payload means nothing. */
+/* The rest of the payload, if there is one, means nothing. */
 enum step
 chunk_skip(struct nbd_handle *h)
 {
@@ -93,8 +93,8 @@ reply_finished(struct nbd_handle *h)
 	if (command->error == ESHUTDOWN && !h->is_disconnecting)
 		(void)command_queue_disconnect(h);
 
-	if (command->stage == COMMAND_SENDING)
-		command->reply_is_done = true;
+	if (command->sent_end > h->transmit.n_sent)
+		transmit_answered_early(&h->transmit, command);
 	else
 		command_complete(h, command);
 	return STEP_AGAIN;
@@ -107,19 +107,11 @@ find_command(struct nbd_handle *h, uint64_t cookie)
 {
 	struct command *command = in_flight_find(&h->commands, cookie);
 
-	if (!command || command->reply_is_done || command->type == NBD_CMD_DISC)
+	if (!command || command->stage != COMMAND_BATCHED ||
+	    command->reply_is_done || command->type == NBD_CMD_DISC ||
+	    !transmit_has_begun(&h->transmit, command))
 		return NULL;
-	switch (command->stage) {
-	case COMMAND_SENT:
-		return command;
-	case COMMAND_SENDING:
-		return transmit_has_begun(&h->transmit, command) ? command
-								 : NULL;
-	case COMMAND_QUEUED:
-	case COMMAND_COMPLETE:
-		break;
-	}
-	return NULL;
+	return command;
 }
 
 /* A reply to nobody is skipped, if its length can be known. */

@@ -20,10 +20,10 @@
 static void
 take_callback(struct command *command, const struct command_request *request)
 {
+	command->has_extent64 = request->extent64 != NULL;
 	if (request->chunk) {
 		command->chunk = TAKE_CLOSURE(*request->chunk);
 	} else if (request->extent64) {
-		command->has_extent64 = true;
 		command->extent64 = TAKE_CLOSURE(*request->extent64);
 	} else if (request->extent) {
 		command->extent = TAKE_CLOSURE(*request->extent);
@@ -78,7 +78,10 @@ take_payload(struct command *command, const struct command_request *request,
 		command->filter = *filter;
 		*filter = (struct filter){ 0 };
 		command->payload = command->filter.payload;
+		command->pieces = NULL;
 		command->payload_length = filter_size(&command->filter);
+	} else {
+		command->payload_length = 0;
 	}
 }
 
@@ -100,8 +103,13 @@ enqueue(struct nbd_handle *h, const struct command_request *request,
 	command->offset = request->offset;
 	command->count = request->count;
 	command->buffer = request->buffer;
+	command->error = 0;
+	command->n_excess = 0;
+	command->reply_is_done = false;
 	take_payload(command, request, filter);
 	take_callback(command, request);
+	/* There is none only with a disconnect; then it is as the last
+	 * command left it, released. */
 	if (request->completion)
 		command->completion = TAKE_CLOSURE(*request->completion);
 
@@ -110,7 +118,7 @@ enqueue(struct nbd_handle *h, const struct command_request *request,
 		h->n_reads++;
 		h->read_bytes += command->count;
 	}
-	transmit_queue(&h->transmit, command);
+	transmit_queue(h, command);
 	return (int64_t)cookie;
 }
 
@@ -151,11 +159,11 @@ command_fail(struct command *command, int errnum)
 		command->error = errnum;
 }
 
-/* Its closures and its cookie end; the memory serves the next command. */
+/* Its closures and its cookie end; the memory serves the next command. It is in
+ * no list. */
 static void
 retire(struct nbd_handle *h, struct command *command)
 {
-	list_remove(&command->link);
 	if (command->message)
 		free(TAKE_PTR(command->message));
 	if (command->filter.payload)
@@ -209,17 +217,17 @@ complete_list(struct nbd_handle *h, struct list *list)
 void
 command_complete_all(struct nbd_handle *h)
 {
-	complete_list(h, &h->sent);
-	complete_list(h, &h->transmit.sending);
-	complete_list(h, &h->transmit.queue);
+	complete_list(h, &h->pending);
 	transmit_end(&h->transmit);
 }
 
 void
 command_retire_all(struct nbd_handle *h)
 {
-	while (!list_is_empty(&h->complete))
-		retire(h, container_of(h->complete.next, struct command, link));
+	struct list *first;
+
+	while ((first = list_take_first(&h->complete)))
+		retire(h, container_of(first, struct command, link));
 }
 
 int
@@ -239,6 +247,7 @@ command_completed(struct nbd_handle *h, uint64_t cookie)
 		     command_name(command->type), command->message);
 	else if (error)
 		fail(error, "%s: command failed", command_name(command->type));
+	list_remove(&command->link);
 	retire(h, command);
 	return error ? -1 : 1;
 }
@@ -300,6 +309,6 @@ engine_abandon_pending(struct nbd_handle *h)
 	struct list unsent;
 
 	list_init(&unsent);
-	transmit_take_unsent(&h->transmit, &unsent);
+	transmit_take_unsent(h, &unsent);
 	complete_list(h, &unsent);
 }

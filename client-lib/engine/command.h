@@ -65,20 +65,22 @@ void engine_abandon_pending(struct nbd_handle *h);
 /* Where a command is. */
 enum command_stage {
 	COMMAND_QUEUED,   /* no byte handed to the transmitter */
-	COMMAND_SENDING,  /* in the batch being sent */
-	COMMAND_SENT,     /* waits for its reply */
+	COMMAND_BATCHED,  /* in a batch being sent, or sent */
 	COMMAND_COMPLETE, /* waits to be retired */
 };
 
-/* For the engine's own files. */
+/* For the engine's own files. What the second half holds is released before a
+ * command's memory serves the next one, so that only the first half is
+ * written for each. */
 struct command {
-	struct list link;          /* in the list of its stage */
+	struct list link;          /* of h->pending, then of h->complete */
 	struct command *next_slot; /* in the cookie table, or the free list */
 	uint64_t cookie;
 	uint64_t offset;
 	uint64_t count;
-	uint64_t sent_begin; /* its place in the stream of sent bytes, */
-	uint64_t sent_end;   /* once it is in a batch */
+	uint8_t *buffer;         /* of READ */
+	uint64_t payload_length; /* 0: only the header travels */
+	nbd_completion_callback completion;
 	enum command_stage stage;
 	uint16_t type;
 	uint16_t flags;
@@ -86,13 +88,18 @@ struct command {
 	uint32_t n_excess;  /* chunks that a correct reply does not have */
 	bool reply_is_done; /* answered before it was wholly sent */
 	bool has_extent64;
-	uint8_t *buffer;        /* of READ */
-	const uint8_t *payload; /* of WRITE, or the filter's */
-	/* Of WRITE, if its payload lies in several. */
+
+	/* Once it is in a batch: its place in the stream of sent bytes. */
+	uint64_t sent_begin;
+	uint64_t sent_end;
+	/* If there is a payload: of WRITE, or the filter's, */
+	const uint8_t *payload;
+	/* or of WRITE, in several pieces. */
 	const struct iovec *pieces;
 	size_t n_pieces;
-	uint64_t payload_length; /* 0: only the header travels */
-	struct filter filter;    /* of BLOCK_STATUS */
+
+	/* The second half. */
+	struct filter filter; /* of BLOCK_STATUS */
 	/* What a reply must bring: bytes of READ, contexts of BLOCK_STATUS. */
 	struct coverage coverage;
 	char *message; /* the server's words to an error, NULL if none */
@@ -101,7 +108,6 @@ struct command {
 		nbd_extent_callback extent;
 		nbd_extent64_callback extent64;
 	};
-	nbd_completion_callback completion;
 };
 
 /* The name in error texts: "read", "block-status", ... */

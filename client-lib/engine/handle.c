@@ -30,8 +30,7 @@ handle_new(void)
 		return fail_null(ENOMEM, "allocating a handle");
 	config_init(&h->config);
 	connect_init(&h->connect);
-	transmit_init(&h->transmit);
-	list_init(&h->sent);
+	list_init(&h->pending);
 	list_init(&h->complete);
 	atomic_init(&h->patience.cancel_fd, -1);
 	h->next_cookie = 1;

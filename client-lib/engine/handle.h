@@ -73,7 +73,7 @@ struct nbd_handle {
 	uint64_t next_cookie;
 	struct transmit transmit;
 	struct receive receive;
-	struct list sent;     /* struct command, COMMAND_SENT */
+	struct list pending;  /* struct command: sent, batched, queued */
 	struct list complete; /* struct command, COMMAND_COMPLETE */
 	int n_in_flight;      /* queued, sending or sent */
 	uint64_t read_bytes;  /* asked for by reads in flight */

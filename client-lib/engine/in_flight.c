@@ -6,7 +6,6 @@
 #include "client-lib/engine/in_flight.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "client-lib/engine/command.h"
 #include "common/hints.h"
@@ -61,7 +60,7 @@ grow(struct in_flight *table)
 COLD static bool
 add_slab(struct in_flight *table)
 {
-	struct command_slab *slab = malloc(sizeof(*slab));
+	struct command_slab *slab = calloc(1, sizeof(*slab));
 
 	if (!slab)
 		return false;
@@ -85,8 +84,6 @@ in_flight_add(struct in_flight *table, uint64_t cookie)
 		return NULL;
 	command = table->free;
 	table->free = command->next_slot;
-	memset(command, 0, sizeof(*command));
-	list_init(&command->link);
 	command->cookie = cookie;
 	insert(table, command);
 	table->n_commands++;

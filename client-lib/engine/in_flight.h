@@ -21,7 +21,8 @@ struct in_flight {
 	struct command_slab *slabs;
 };
 
-/* A zeroed command known under COOKIE, or NULL if out of memory. */
+/* A command known under COOKIE, or NULL if out of memory. Its other members are
+ * zero or what the last command left there. */
 struct command *in_flight_add(struct in_flight *table, uint64_t cookie);
 
 /* The command, or NULL. */

@@ -24,13 +24,6 @@ enum {
 };
 
 void
-transmit_init(struct transmit *transmit)
-{
-	list_init(&transmit->queue);
-	list_init(&transmit->sending);
-}
-
-void
 transmit_done(struct transmit *transmit)
 {
 	free(transmit->staging);
@@ -38,11 +31,14 @@ transmit_done(struct transmit *transmit)
 }
 
 void
-transmit_queue(struct transmit *transmit, struct command *command)
+transmit_queue(struct nbd_handle *h, struct command *command)
 {
+	struct transmit *transmit = &h->transmit;
+
 	command->stage = COMMAND_QUEUED;
-	list_append(&transmit->queue, &command->link);
-	transmit->n_queued++;
+	list_append(&h->pending, &command->link);
+	if (transmit->n_queued++ == 0)
+		transmit->queue = &command->link;
 	transmit->queued_bytes += command->payload_length;
 }
 
@@ -51,8 +47,16 @@ transmit_end(struct transmit *transmit)
 {
 	transmit->state = TRANSMIT_OVER;
 	transmit->n_queued = 0;
+	transmit->n_early = 0;
 	transmit->queued_bytes = 0;
 	transmit->payload = NULL;
+}
+
+void
+transmit_answered_early(struct transmit *transmit, struct command *command)
+{
+	command->reply_is_done = true;
+	transmit->n_early++;
 }
 
 bool
@@ -76,24 +80,23 @@ add_vector(struct transmit *transmit, const void *bytes, size_t length)
 		.iov_len = length,
 	};
 	transmit->n_built += length;
+	transmit->staged_last = NULL;
 }
 
 /* The LENGTH bytes just written to the staging buffer join the batch. */
 static void
 add_staged(struct transmit *transmit, size_t length)
 {
-	uint8_t *bytes = transmit->staging + transmit->staged;
-	int last = transmit->n_vectors - 1;
-
-	transmit->staged += length;
-	if (last >= 0 && (uint8_t *)transmit->vectors[last].iov_base +
-					 transmit->vectors[last].iov_len ==
-				 bytes) {
-		transmit->vectors[last].iov_len += length;
+	if (transmit->staged_last) {
+		transmit->staged_last->iov_len += length;
 		transmit->n_built += length;
-		return;
+	} else {
+		add_vector(transmit, transmit->staging + transmit->staged,
+			   length);
+		transmit->staged_last =
+			&transmit->vectors[transmit->n_vectors - 1];
 	}
-	add_vector(transmit, bytes, length);
+	transmit->staged += length;
 }
 
 static void
@@ -184,14 +187,13 @@ static void
 add_command(struct nbd_handle *h)
 {
 	struct transmit *transmit = &h->transmit;
-	struct command *command = container_of(transmit->queue.next,
-					       struct command, link);
+	struct command *command = container_of(transmit->queue, struct command,
+					       link);
 
+	transmit->queue = transmit->queue->next;
 	transmit->n_queued--;
 	transmit->queued_bytes -= command->payload_length;
-	list_remove(&command->link);
-	list_append(&transmit->sending, &command->link);
-	command->stage = COMMAND_SENDING;
+	command->stage = COMMAND_BATCHED;
 	command->sent_begin = transmit->n_built;
 	add_header(h, command);
 	command->sent_end = transmit->n_built;
@@ -236,6 +238,7 @@ build_batch(struct nbd_handle *h)
 	transmit->n_vectors = 0;
 	transmit->first_vector = 0;
 	transmit->staged = 0;
+	transmit->staged_last = NULL;
 	transmit->state = TRANSMIT_BATCH;
 	if (transmit->payload) {
 		add_large_payload(transmit);
@@ -265,26 +268,21 @@ advance(struct transmit *transmit, size_t n)
 	}
 }
 
-/* Commands whose last byte has left wait for their replies, unless these
- * came before. */
-static void
-move_sent(struct nbd_handle *h)
+/* Completes those commands that were answered early and have now left. */
+COLD static void
+complete_early(struct nbd_handle *h)
 {
-	struct transmit *transmit = &h->transmit;
+	list_for_each_safe(link, &h->pending) {
+		struct command *command = container_of(link, struct command,
+						       link);
 
-	while (!list_is_empty(&transmit->sending)) {
-		struct command *command = container_of(transmit->sending.next,
-						       struct command, link);
-
-		if (command->sent_end > transmit->n_sent)
+		if (command->stage == COMMAND_QUEUED ||
+		    command->sent_end > h->transmit.n_sent)
 			return;
-		list_remove(&command->link);
-		list_append(&h->sent, &command->link);
-		command->stage = COMMAND_SENT;
-		command->payload = NULL;
-		command->pieces = NULL;
-		if (command->reply_is_done)
-			command_complete(h, command);
+		if (!command->reply_is_done)
+			continue;
+		h->transmit.n_early--;
+		command_complete(h, command);
 	}
 }
 
@@ -333,7 +331,8 @@ send_batch(struct nbd_handle *h)
 	advance(transmit, (size_t)n);
 	if (transmit->first_vector == transmit->n_vectors)
 		finish_batch(h);
-	move_sent(h);
+	if (transmit->n_early > 0)
+		complete_early(h);
 	return STEP_AGAIN;
 }
 
@@ -414,52 +413,53 @@ cut_batch(struct transmit *transmit, uint64_t length)
 		transmit->state = TRANSMIT_IDLE;
 }
 
-/* Takes what has not begun to leave out of the batch. */
-static void
-unbatch(struct transmit *transmit, struct list *to)
+/* Cuts what has not begun to leave off the batch: the oldest command of which
+ * that is true, or the end of h->pending. */
+static struct list *
+unbatch(struct nbd_handle *h)
 {
-	bool is_cut = false;
+	struct transmit *transmit = &h->transmit;
+	struct list *first = transmit->n_queued ? transmit->queue : &h->pending;
+	struct command *command = NULL;
 
-	list_for_each_safe(link, &transmit->sending) {
-		struct command *command = container_of(link, struct command,
-						       link);
+	while (first->prev != &h->pending) {
+		struct command *before = container_of(first->prev,
+						      struct command, link);
 
-		if (transmit_has_begun(transmit, command))
-			continue;
-		if (!is_cut) {
-			is_cut = true;
-			transmit->n_built = command->sent_begin;
-			cut_batch(transmit,
-				  command->sent_begin - transmit->n_sent);
-		}
+		if (transmit_has_begun(transmit, before))
+			break;
+		command = before;
+		first = first->prev;
 		if (transmit->payload == command)
 			transmit->payload = NULL;
-		list_remove(link);
-		list_append(to, link);
 	}
+	if (command) {
+		transmit->n_built = command->sent_begin;
+		cut_batch(transmit, command->sent_begin - transmit->n_sent);
+	}
+	return first;
 }
 
 void
-transmit_take_unsent(struct transmit *transmit, struct list *to)
+transmit_take_unsent(struct nbd_handle *h, struct list *to)
 {
-	struct list unsent;
-	struct list *link;
+	struct list *link = unbatch(h);
+	struct command *goodbye = NULL;
 
-	list_init(&unsent);
-	unbatch(transmit, &unsent);
-	while ((link = list_take_first(&transmit->queue)))
-		list_append(&unsent, link);
-	transmit->n_queued = 0;
-	transmit->queued_bytes = 0;
-
-	/* A disconnect is no request that could be given up. */
-	while ((link = list_take_first(&unsent))) {
+	while (link != &h->pending) {
 		struct command *command = container_of(link, struct command,
 						       link);
 
+		link = link->next;
+		list_remove(&command->link);
+		/* A disconnect is no request that could be given up. */
 		if (command->type == NBD_CMD_DISC)
-			transmit_queue(transmit, command);
+			goodbye = command;
 		else
-			list_append(to, link);
+			list_append(to, &command->link);
 	}
+	h->transmit.n_queued = 0;
+	h->transmit.queued_bytes = 0;
+	if (goodbye)
+		transmit_queue(h, goodbye);
 }

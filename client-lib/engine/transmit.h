@@ -35,9 +35,11 @@ enum transmit_state {
 
 struct transmit {
 	enum transmit_state state;
-	struct list queue;   /* struct command, COMMAND_QUEUED */
-	struct list sending; /* struct command, COMMAND_SENDING */
+	/* The link of the oldest COMMAND_QUEUED in h->pending; those behind it
+	 * are queued, too. Nothing if none is. */
+	struct list *queue;
 	unsigned n_queued;
+	unsigned n_early; /* commands answered before they were wholly sent */
 	uint64_t queued_bytes; /* the payloads of the queue */
 	bool is_blocked;       /* the stream takes nothing for now */
 	uint64_t n_built;      /* bytes put into batches */
@@ -48,19 +50,24 @@ struct transmit {
 	int n_vectors;
 	int first_vector; /* not wholly sent */
 	size_t staged;
-	uint8_t *staging; /* headers and small payloads of the batch */
+	uint8_t *staging;          /* headers and small payloads of the batch */
+	struct iovec *staged_last; /* the last vector, if it ends at STAGED */
 	struct iovec vectors[TRANSMIT_MAX_VECTORS];
 };
 
-void transmit_init(struct transmit *transmit);
 void transmit_done(struct transmit *transmit);
 
 /* Sends what is queued until the stream takes no more. BLOCKED, FAILED, or
  * AGAIN if the state of the connection changed. */
 enum step transmit_run(struct nbd_handle *h);
 
-/* Queues COMMAND, which is in no list. */
-void transmit_queue(struct transmit *transmit, struct command *command);
+/* Appends COMMAND, which is in no list, to h->pending. */
+void transmit_queue(struct nbd_handle *h, struct command *command);
+
+/* The whole reply to COMMAND is there, part of its request is still here: it
+ * completes when that has left. */
+void transmit_answered_early(struct transmit *transmit,
+			     struct command *command);
 
 /* Does a batch, or the goodbye, wait for the stream? */
 static inline bool
@@ -91,8 +98,8 @@ void transmit_end(struct transmit *transmit);
 
 /* Takes back what is queued or batched but has not begun to leave, except a
  * disconnect. Appends it to TO, oldest first. */
-void transmit_take_unsent(struct transmit *transmit, struct list *to);
+void transmit_take_unsent(struct nbd_handle *h, struct list *to);
 
-/* Has any byte of COMMAND left? */
+/* Has any byte of COMMAND, which is in a batch, left? */
 bool transmit_has_begun(const struct transmit *transmit,
 			const struct command *command);

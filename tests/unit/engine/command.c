@@ -263,6 +263,78 @@ memory_is_used_again(void **state)
 	assert_int_equal(peer->h->commands.n_commands, 0);
 }
 
+/* One chunk with everything to leave behind: wrong chunks, an error with a
+ * message, bytes out of order. */
+static void
+fail_in_every_way(struct peer *peer, uint64_t cookie)
+{
+	peer_put_chunk(peer, 0, NBD_REPLY_TYPE_OFFSET_DATA, cookie, 8 + 16);
+	peer_put_u64(peer, 32);
+	peer_put_zeroes(peer, 16);
+	peer_put_chunk(peer, 0, 99, cookie, 0);
+	peer_put_chunk(peer, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_ERROR, cookie,
+		       4 + 2 + 3);
+	peer_put_u32(peer, EIO);
+	peer_put_u16(peer, 3);
+	peer_put(peer, "bad", 3);
+	peer_say(peer);
+}
+
+static int
+count_chunk(void *user_data, const void *bytes, size_t count, uint64_t offset,
+	    unsigned status, int *error)
+{
+	(void)bytes;
+	(void)count;
+	(void)offset;
+	(void)status;
+	(void)error;
+	(*(int *)user_data)++;
+	return 0;
+}
+
+/* Its memory is all that a command has from the one before. */
+static void
+nothing_of_a_command_is_left_to_the_next(void **state)
+{
+	struct peer *peer = *state;
+	int n_chunks = 0;
+	nbd_chunk_callback chunk = { .callback = count_chunk,
+				     .user_data = &n_chunks };
+	struct command_request failing = {
+		.type = NBD_CMD_READ,
+		.count = 64,
+		.buffer = buffer,
+		.chunk = &chunk,
+	};
+	struct outcome *outcome = peer_outcomes(peer, 1);
+	uint8_t heard[64];
+	struct command *memory;
+	uint64_t cookie;
+	int n_before;
+
+	peer_get_ready(peer, true);
+	cookie = (uint64_t)command_submit(peer->h, &failing);
+	memory = in_flight_find(&peer->h->commands, cookie);
+	(void)peer_hear(peer, heard, sizeof(heard));
+	fail_in_every_way(peer, cookie);
+	assert_int_equal(command_completed(peer->h, cookie), -1);
+	n_before = n_chunks;
+
+	outcome->verdict = 1;
+	cookie = peer_read(peer, buffer, 64, 0, outcome);
+	assert_ptr_equal(in_flight_find(&peer->h->commands, cookie), memory);
+	(void)peer_hear(peer, heard, sizeof(heard));
+	peer_put_chunk(peer, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_OFFSET_DATA,
+		       cookie, 8 + 64);
+	peer_put_u64(peer, 0);
+	peer_put_zeroes(peer, 64);
+	peer_say(peer);
+	assert_int_equal(outcome->n_calls, 1);
+	assert_int_equal(outcome->error, 0);
+	assert_int_equal(n_chunks, n_before);
+}
+
 int
 main(void)
 {
@@ -278,6 +350,7 @@ main(void)
 		PEER_TEST(a_completion_that_fails_replaces_the_error),
 		PEER_TEST(closing_the_handle_completes_and_frees_once),
 		PEER_TEST(memory_is_used_again),
+		PEER_TEST(nothing_of_a_command_is_left_to_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
