@@ -241,6 +241,12 @@ disk_run(struct disk *disk, struct disk_request *request)
 	return request->status;
 }
 
+bool
+disk_can_copy(struct disk *disk, struct disk *source)
+{
+	return disk->ops->can_copy && disk->ops->can_copy(disk, source);
+}
+
 const char *
 disk_command_name(enum disk_command command)
 {

@@ -53,6 +53,10 @@ struct disk_request {
 	/* Write: what to write, the reference is taken. Read: what was read,
 	 * for on_done, which may take the reference. */
 	struct payload data;
+	/* Write, instead of DATA: the disk that the bytes are on, and where.
+	 * Only if disk_can_copy(). */
+	struct disk *source;
+	uint64_t source_offset;
 	/* Block status: extents of one context from OFFSET on, perhaps several
 	 * times, before on_done. */
 	void (*on_extents)(struct disk_request *request, const char *context,
@@ -76,6 +80,8 @@ struct disk_request {
 #define DISK_FDS_MAX 16
 
 struct disk_ops {
+	/* May writes have SOURCE as their source? NULL: never. */
+	bool (*can_copy)(struct disk *disk, struct disk *source);
 	/* Never fails: what goes wrong comes to on_done. */
 	void (*submit)(struct disk *disk, struct disk_request *request);
 	/* Runs the disk until an on_done has run, TIMEOUT_MS (-1: for ever)
@@ -161,6 +167,9 @@ disk_submit(struct disk *disk, struct disk_request *request)
 	disk->n_pending++;
 	disk->ops->submit(disk, request);
 }
+
+/* Can writes to DISK take their bytes from SOURCE, without us? */
+bool disk_can_copy(struct disk *disk, struct disk *source);
 
 /* "read", "write" ... */
 const char *disk_command_name(enum disk_command command);

@@ -22,6 +22,8 @@ struct volume_disk {
 	struct channel *channel;
 	/* The name of the ad-hoc volume, NULL if it is a configured one. */
 	char *ad_hoc;
+	/* The daemon copies from one volume to another. */
+	bool can_copy;
 };
 
 struct volume_request {
@@ -87,6 +89,22 @@ on_reply(struct channel_request *channel_request, struct io_reply *reply,
 	disk_complete(request, status);
 }
 
+static const char *
+volume_name(const struct volume_disk *volume)
+{
+	return volume->ad_hoc ? volume->ad_hoc : volume->disk.name;
+}
+
+static char *
+name_source(struct disk *source)
+{
+	char *name = strdup(volume_name(of_disk(source)));
+
+	if (!name)
+		abort();
+	return name;
+}
+
 static void
 volume_submit(struct disk *disk, struct disk_request *request)
 {
@@ -102,10 +120,15 @@ volume_submit(struct disk *disk, struct disk_request *request)
 		.command = request->command,
 		.flags = request->flags,
 		.offset = request->offset,
-		.length = request->command == DISK_WRITE ? 0 : request->length,
+		.length = request->command == DISK_WRITE && !request->source
+				  ? 0
+				  : request->length,
 		.timeout_ms = disk->options->timeout_ms,
 		.data = payload_take(&request->data),
+		.source_offset = request->source_offset,
 	};
+	if (request->source)
+	private->channel.io.source = name_source(request->source);
 	channel_submit(of_disk(disk)->channel, &private->channel);
 }
 
@@ -155,7 +178,17 @@ volume_close(struct disk *disk)
 	return status;
 }
 
+static const struct disk_ops volume_ops;
+
+/* There is but one daemon, so it knows both. */
+static bool
+volume_can_copy(struct disk *disk, struct disk *source)
+{
+	return source->ops == &volume_ops && of_disk(disk)->can_copy;
+}
+
 static const struct disk_ops volume_ops = {
+	.can_copy = volume_can_copy,
 	.submit = volume_submit,
 	.wait = volume_wait,
 	.close = volume_close,
@@ -200,6 +233,7 @@ adopt_opened(struct volume_disk *volume)
 	disk->export = export_copy(export);
 	if (!disk->export)
 		return fail_errno(ENOMEM, "no memory");
+	volume->can_copy = opened->can_copy;
 	disk->size = export->size;
 	disk->max_in_flight = opened->max_in_flight ? opened->max_in_flight : 1;
 	disk->max_payload = opened->max_payload;
@@ -244,8 +278,7 @@ disk_open_volume(const struct options *options, const char *target,
 	if (target_is_uri(target))
 		status = open_ad_hoc(options, target, mode, &volume->ad_hoc);
 	if (status == EXIT_OK)
-		status = open_channel(volume,
-				      volume->ad_hoc ? volume->ad_hoc : target);
+		status = open_channel(volume, volume_name(volume));
 	if (status != EXIT_OK) {
 		volume_close(&volume->disk);
 		return status;

@@ -68,6 +68,8 @@ start_next(struct run *run)
 		skip(run, length);
 	else if (is_zero)
 		slot_start_zero(run, length);
+	else if (run->is_offloaded)
+		slot_start_copy(run, length);
 	else
 		slot_start_read(run, length);
 	extent_walk_advance(&run->walk, length);
@@ -148,14 +150,17 @@ run_init(struct run *run, struct transfer *transfer)
 
 	*run = (struct run){
 		.transfer = transfer,
-		.chunk = smallest(TRANSFER_CHUNK, source->max_payload,
-				  destination->max_payload),
 		.alignment = source->alignment > destination->alignment
 				     ? source->alignment
 				     : destination->alignment,
+		.is_offloaded = !transfer->find_zeroes &&
+				disk_can_copy(destination, source),
 		.started_at = progress_now(),
 	};
-	window_init(&run->window, transfer->jobs,
+	run->chunk = smallest(run->is_offloaded ? TRANSFER_OFFLOADED_CHUNK
+						: TRANSFER_CHUNK,
+			      source->max_payload, destination->max_payload);
+	window_init(&run->window, transfer->jobs, run->is_offloaded ? 4 : 8,
 		    source->max_in_flight < destination->max_in_flight
 			    ? source->max_in_flight
 			    : destination->max_in_flight);

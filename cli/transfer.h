@@ -19,6 +19,9 @@ struct progress;
  * that all pieces under way stay in the processor's cache. */
 #define TRANSFER_CHUNK (UINT64_C(192) << 10)
 
+/* The same where the daemon copies: a message takes longer than the bytes. */
+#define TRANSFER_OFFLOADED_CHUNK (UINT64_C(1) << 20)
+
 struct transfer {
 	const struct options *options;
 	struct disk *source;

@@ -181,6 +181,16 @@ slot_start_read(struct run *run, uint64_t length)
 }
 
 void
+slot_start_copy(struct run *run, uint64_t length)
+{
+	struct slot *slot = slot_take(run, length);
+
+	slot->request.source = run->transfer->source;
+	slot->request.source_offset = run->walk.offset;
+	slot_ready(slot);
+}
+
+void
 slot_start_zero(struct run *run, uint64_t length)
 {
 	struct slot *slot = slot_take(run, length);

@@ -45,6 +45,8 @@ struct run {
 	/* Both disks want multiples of this. */
 	uint64_t alignment;
 	uint64_t started_at;
+	/* Data does not pass through us. */
+	bool is_offloaded;
 	bool is_at_end;
 	bool is_failed;
 };
@@ -53,3 +55,5 @@ struct run {
  * zero. A slot is free. */
 void slot_start_read(struct run *run, uint64_t length);
 void slot_start_zero(struct run *run, uint64_t length);
+/* The same, where the destination itself takes the bytes from the source. */
+void slot_start_copy(struct run *run, uint64_t length);

@@ -4,8 +4,6 @@
 
 #include <time.h>
 
-/* A megabyte and a half in pieces of 192 KiB. */
-#define FIRST_SIZE 8
 /* A look at the clock every so many turns. */
 #define TURNS 4
 /* What is slower than this per turn is no matter of caches. */
@@ -21,9 +19,10 @@ now_ns(void)
 }
 
 void
-window_init(struct window *window, unsigned int jobs, unsigned int max)
+window_init(struct window *window, unsigned int jobs, unsigned int first,
+	    unsigned int max)
 {
-	unsigned int size = jobs ? jobs : FIRST_SIZE;
+	unsigned int size = jobs ? jobs : first;
 
 	if (size > max)
 		size = max;

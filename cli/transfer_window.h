@@ -17,8 +17,10 @@ struct window {
 	uint64_t since;
 };
 
-/* JOBS pieces at once, or 0: as many as it needs; MAX at the most. */
-void window_init(struct window *window, unsigned int jobs, unsigned int max);
+/* JOBS pieces at once, or 0: as many as it needs, FIRST to begin with; MAX at
+ * the most. */
+void window_init(struct window *window, unsigned int jobs, unsigned int first,
+		 unsigned int max);
 
 /* A piece is done. */
 void window_add_done(struct window *window);

@@ -31,6 +31,8 @@
 	X(5, flags)        \
 	X(6, timeout_ms)
 #define REQUEST_CONTEXTS_FIELD 7
+#define REQUEST_SOURCE_FIELD   8
+#define REQUEST_SOURCE_AT_FIELD 9
 
 #define REPLY_ID_FIELD      1
 #define REPLY_ERROR_FIELD   2
@@ -172,7 +174,11 @@ request_size(const struct io_request *request)
 	for (size_t i = 0; i < request->contexts.n_items; i++)
 		size += bytes_size(REQUEST_CONTEXTS_FIELD,
 				   strlen(request->contexts.items[i]));
-	return size;
+	if (request->source)
+		size += bytes_size(REQUEST_SOURCE_FIELD,
+				   strlen(request->source));
+	return size +
+	       number_size(REQUEST_SOURCE_AT_FIELD, request->source_offset);
 }
 
 static size_t
@@ -223,6 +229,10 @@ channel_writer_request(struct channel_writer *writer,
 		put_bytes(writer, REQUEST_CONTEXTS_FIELD,
 			  request->contexts.items[i],
 			  strlen(request->contexts.items[i]));
+	if (request->source)
+		put_bytes(writer, REQUEST_SOURCE_FIELD, request->source,
+			  strlen(request->source));
+	put_number(writer, REQUEST_SOURCE_AT_FIELD, request->source_offset);
 	put_data(writer, &request->data);
 }
 

@@ -20,6 +20,9 @@
 #define CONTEXTS_MAX       64
 #define CONTEXT_LENGTH_MAX 4096
 
+/* No volume has so long a name. */
+#define SOURCE_LENGTH_MAX 255
+
 int
 channel_reader_init(struct channel_reader *reader,
 		    const grpc_byte_buffer *bytes, size_t max_length)
@@ -63,6 +66,27 @@ read_context(struct io_request *request, struct wire_reader value)
 	return string_list_append(&request->contexts, name) < 0 ? -ENOMEM : 0;
 }
 
+/* As proto3 wants it, the last one counts, and an empty one is none. */
+static int
+read_source(struct io_request *request, struct wire_reader value)
+{
+	size_t length = value.left;
+
+	free(TAKE_PTR(request->source));
+	if (length > SOURCE_LENGTH_MAX)
+		return -EMSGSIZE;
+	if (length == 0)
+		return 0;
+	request->source = malloc(length + 1);
+	if (!request->source)
+		return -ENOMEM;
+	wire_copy(&value, request->source);
+	request->source[length] = '\0';
+	return utf8_is_text((const uint8_t *)request->source, length)
+		       ? 0
+		       : -EBADMSG;
+}
+
 static void
 set_request_number(struct io_request *request, uint32_t field, uint64_t value)
 {
@@ -85,6 +109,9 @@ set_request_number(struct io_request *request, uint32_t field, uint64_t value)
 	case 6:
 		request->timeout_ms = (uint32_t)value;
 		break;
+	case 9:
+		request->source_offset = value;
+		break;
 	default:
 		/* From a newer client, or of another type than ours. */
 		break;
@@ -97,6 +124,8 @@ set_request_bytes(struct io_request *request, uint32_t field,
 {
 	if (field == 7)
 		return read_context(request, value);
+	if (field == 8)
+		return read_source(request, value);
 	if (field == CODEC_DATA_FIELD) {
 		payload_release(&request->data);
 		request->data = wire_payload_in_pieces(&value);

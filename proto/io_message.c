@@ -12,6 +12,7 @@ void
 io_request_done(struct io_request *request)
 {
 	string_list_done(&request->contexts);
+	free(request->source);
 	payload_release(&request->data);
 	*request = (struct io_request){ 0 };
 }
@@ -40,7 +41,11 @@ io_request_from_message(struct io_request *request,
 		.offset = message->offset,
 		.length = message->length,
 		.timeout_ms = message->timeout_ms,
+		.source_offset = message->source_offset,
 	};
+	if (message->source[0] != '\0' &&
+	    !(request->source = strdup(message->source)))
+		return -ENOMEM;
 	for (size_t i = 0; i < message->n_contexts; i++)
 		if (string_list_append(&request->contexts,
 				       message->contexts[i]) < 0) {

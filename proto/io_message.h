@@ -25,6 +25,10 @@ struct io_request {
 	uint32_t timeout_ms;
 	/* Block status only; almost always empty. */
 	struct string_list contexts;
+	/* Write: the volume whose bytes are to be written, instead of the
+	 * payload, and where they are. Owned; NULL: none. */
+	char *source;
+	uint64_t source_offset;
 	/* As it came in, a large one may lie in pieces. */
 	struct payload data;
 };

@@ -16,6 +16,7 @@
 
 #include "common/cleanup.h"
 #include "daemon/core/access.h"
+#include "daemon/core/client.h"
 #include "daemon/core/daemon_private.h"
 
 /* A group that nobody is in. */
@@ -27,6 +28,12 @@ daemon_choose_loop(struct daemon *daemon)
 	SCOPED_LOCK(&daemon->lock);
 
 	return daemon->loops[daemon->next_loop++ % daemon->n_loops];
+}
+
+struct loop *
+daemon_loop_of(const struct daemon *daemon, const struct client *client)
+{
+	return daemon->loops[client->id % daemon->n_loops];
 }
 
 void

@@ -56,6 +56,11 @@ struct daemon {
 /* The loop for the next volume or session. */
 struct loop *daemon_choose_loop(struct daemon *daemon);
 
+/* The loop for what CLIENT opens: one for all, so that what moves from one of
+ * its volumes to another stays on one thread and in one processor's cache. */
+struct loop *daemon_loop_of(const struct daemon *daemon,
+			    const struct client *client);
+
 /* A volume or session begins, or has left its loop. The last one ends a drain.
  * Any thread. */
 void daemon_hold(struct daemon *daemon);

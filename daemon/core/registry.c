@@ -163,7 +163,7 @@ daemon_close_ad_hoc(struct daemon *daemon, const struct client *client)
 static int
 add_configured(struct daemon *daemon, struct volume_settings *settings)
 {
-	struct volume *volume = volume_new(daemon, settings);
+	struct volume *volume = volume_new(daemon, settings, NULL);
 
 	if (!volume)
 		return -errno;
@@ -178,7 +178,7 @@ static int
 replace(struct daemon *daemon, struct volume *old,
 	struct volume_settings *settings)
 {
-	struct volume *volume = volume_new(daemon, settings);
+	struct volume *volume = volume_new(daemon, settings, NULL);
 
 	if (!volume)
 		return -errno;

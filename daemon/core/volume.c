@@ -303,7 +303,8 @@ volume_init(struct volume *volume, const struct configuration *configuration)
 }
 
 struct volume *
-volume_new(struct daemon *daemon, struct volume_settings *settings)
+volume_new(struct daemon *daemon, struct volume_settings *settings,
+	   const struct client *opener)
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
 	struct configuration *configuration;
@@ -314,7 +315,8 @@ volume_new(struct daemon *daemon, struct volume_settings *settings)
 	/* The caller's, and its own. */
 	volume->references = 2;
 	volume->daemon = daemon;
-	volume->loop = daemon_choose_loop(daemon);
+	volume->loop = opener ? daemon_loop_of(daemon, opener)
+			      : daemon_choose_loop(daemon);
 	volume->settings = volume_settings_ref(settings);
 	volume->access = volume_settings_ref(settings);
 	pthread_mutex_init(&volume->lock, NULL);

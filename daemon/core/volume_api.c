@@ -232,7 +232,7 @@ make_ad_hoc(struct daemon *daemon, struct client *client,
 				   is_named(options) ? options->name : name);
 	if (!settings)
 		return NULL;
-	volume = volume_new(daemon, settings);
+	volume = volume_new(daemon, settings, client);
 	volume_settings_unref(settings);
 	if (!volume)
 		return NULL;

@@ -139,9 +139,11 @@ struct volume {
 };
 
 /* A volume with a reference for the caller and one of its own until it is
- * gone; not listed and not started yet. NULL with errno. */
+ * gone; not listed and not started yet. OPENER: whose ad-hoc volume it will be,
+ * or NULL. NULL with errno. */
 struct volume *volume_new(struct daemon *daemon,
-			  struct volume_settings *settings);
+			  struct volume_settings *settings,
+			  const struct client *opener);
 /* In volume_start.c. Connects. Any thread. */
 void volume_start(struct volume *volume);
 /* The same, when PREDECESSOR, which is to be shut next, is through. */

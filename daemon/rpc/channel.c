@@ -57,8 +57,8 @@ take_result(struct channel_request *of)
 	extents_done(&of->extents);
 }
 
-static void
-on_request_done(struct request *request)
+void
+channel_on_request_done(struct request *request)
 {
 	struct channel_request *of = request->user;
 	struct rpc_call *call = &of->channel->call;
@@ -90,16 +90,17 @@ prepare(struct channel_request *of, struct io_request *from,
 				   "more than %u requests of this channel are "
 				   "unanswered",
 				   channel->max_unanswered) == 0;
-	if (io_command_fill(request, from, failure) < 0)
+	request->on_done = channel_on_request_done;
+	if (from->source ? !channel_copy_prepare(of, from, failure)
+			 : io_command_fill(request, from, failure) < 0)
 		return false;
-	if (request->command == REQUEST_READ) {
+	if (request->command == REQUEST_READ && !of->source) {
 		if (!rpc_peer_reserve(channel->call.peer, request->length,
 				      failure))
 			return false;
 		of->reserved = request->length;
 	}
 	request->on_extents = on_extents;
-	request->on_done = on_request_done;
 	request->user = of;
 	request->client = rpc_call_client(&channel->call);
 	return true;
@@ -152,7 +153,8 @@ submit(struct channel *channel, struct io_request *from)
 	}
 	/* the request's own, until it is done */
 	rpc_call_ref(&channel->call);
-	volume_submit(channel->opening.volume, &of->request);
+	volume_submit(of->source ? of->source : channel->opening.volume,
+		      &of->request);
 	return true;
 }
 
@@ -175,6 +177,7 @@ open_if_known(struct channel *channel)
 		opened.max_payload = message.description.max_payload;
 		if (opened.max_payload > RPC_WRITE_MAX)
 			opened.max_payload = RPC_WRITE_MAX;
+		opened.can_copy = true;
 		channel_open(channel, &opened);
 	}
 	volume_message_done(&message);

@@ -64,6 +64,11 @@ struct channel_request {
 	uint64_t reserved;
 	struct extents extents;
 	struct io_reply reply;
+	/* Of a copy: where the bytes are read, with a reference until they
+	 * have been, and where and how they are to be written. */
+	struct volume *source;
+	uint64_t copy_offset;
+	uint32_t copy_flags;
 	/* It came when the channel had enough, or was draining. */
 	bool is_excess;
 	bool is_late;
@@ -82,6 +87,18 @@ void channel_take_back(struct channel_request *request);
  * its reply as it stands if that is NULL. Any thread. */
 void channel_answer(struct channel_request *request,
 		    const struct failure *failure);
+
+/* The core is done with a request, which is answered: on_done of all. */
+void channel_on_request_done(struct request *request);
+
+/*
+ * A write with a source (channel_copy.c): fills REQUEST with the read that
+ * comes first, and its on_done. False: FAILURE says why it cannot be carried
+ * out.
+ */
+bool channel_copy_prepare(struct channel_request *request,
+			  const struct io_request *from,
+			  struct failure *failure);
 
 /* The channel is open: writes `opened` before any reply. */
 void channel_open(struct channel *channel,

@@ -34,7 +34,8 @@ translate_command(uint32_t from, enum request_command *to)
 uint64_t
 io_command_size(const struct io_request *from)
 {
-	if (from->command == NBDCLIENTD__V1__COMMAND__COMMAND_READ)
+	if (from->command == NBDCLIENTD__V1__COMMAND__COMMAND_READ ||
+	    from->source)
 		return from->length < RPC_WRITE_MAX ? from->length
 						    : RPC_WRITE_MAX;
 	return from->data.length;
@@ -55,6 +56,9 @@ io_command_fill(struct request *request, struct io_request *from,
 	if (request->command != REQUEST_WRITE && from->data.length > 0)
 		return failure_set(failure, EINVAL, FAILURE_INVALID,
 				   "only writes carry data");
+	if (from->source)
+		return failure_set(failure, EINVAL, FAILURE_INVALID,
+				   "only writes of a channel have a source");
 	request->flags = from->flags;
 	request->offset = from->offset;
 	request->length = from->length;

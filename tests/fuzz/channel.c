@@ -33,6 +33,9 @@ same_request(const struct io_request *a, const struct io_request *b)
 	       a->flags == b->flags && a->offset == b->offset &&
 	       a->length == b->length && a->timeout_ms == b->timeout_ms &&
 	       a->contexts.n_items == b->contexts.n_items &&
+	       a->source_offset == b->source_offset &&
+	       !a->source == !b->source &&
+	       (!a->source || strcmp(a->source, b->source) == 0) &&
 	       same_payload(&a->data, b->data.bytes, b->data.length);
 }
 

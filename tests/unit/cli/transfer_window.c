@@ -12,7 +12,7 @@ what_the_user_says_stays(void **state)
 	struct window window;
 
 	(void)state;
-	window_init(&window, 3, 64);
+	window_init(&window, 3, 8, 64);
 	assert_int_equal(window.size, 3);
 	window_adapt(&window, window.since + 10000 * MS);
 	assert_int_equal(window.size, 3);
@@ -25,9 +25,9 @@ no_more_than_the_disks_take(void **state)
 	struct window window;
 
 	(void)state;
-	window_init(&window, 100, 64);
+	window_init(&window, 100, 8, 64);
 	assert_int_equal(window.size, 64);
-	window_init(&window, 0, 2);
+	window_init(&window, 0, 8, 2);
 	assert_int_equal(window.size, 2);
 	window_adapt(&window, window.since + 10000 * MS);
 	assert_int_equal(window.size, 2);
@@ -39,8 +39,8 @@ quick_turns_leave_it_small(void **state)
 	struct window window;
 
 	(void)state;
-	window_init(&window, 0, 64);
-	assert_in_range(window.size, 2, 16);
+	window_init(&window, 0, 8, 64);
+	assert_int_equal(window.size, 8);
 	for (int i = 0; i < 100; i++) {
 		unsigned int size = window.size;
 
@@ -56,7 +56,7 @@ slow_turns_double_it_to_the_most(void **state)
 	unsigned int before;
 
 	(void)state;
-	window_init(&window, 0, 50);
+	window_init(&window, 0, 8, 50);
 	before = window.size;
 	window_adapt(&window, window.since + 100 * MS);
 	assert_int_equal(window.size, 2 * before);
@@ -73,7 +73,7 @@ pieces_are_counted(void **state)
 	uint64_t since;
 
 	(void)state;
-	window_init(&window, 2, 64);
+	window_init(&window, 2, 8, 64);
 	since = window.since;
 	window_add_done(&window);
 	assert_int_equal(window.n_done, 1);

@@ -28,7 +28,8 @@ count_release(void *user)
 	n_released++;
 }
 
-/* The request at INDEX: the fourth has contexts, odd ones have data. */
+/* The request at INDEX: the fourth has contexts, the second a source, odd ones
+ * have data. */
 static struct io_request
 make_request(size_t index)
 {
@@ -42,6 +43,10 @@ make_request(size_t index)
 	if (index == 4) {
 		string_list_append(&request.contexts, "base:allocation");
 		string_list_append(&request.contexts, "qemu:dirty-bitmap:x");
+	}
+	if (index == 2) {
+		request.source = strdup("other-volume");
+		request.source_offset = UINT64_C(1) << 40;
 	}
 	if (index % 2)
 		request.data = payload_wrap(data, index == 1 ? 8192 : 20,
@@ -64,6 +69,10 @@ assert_same_request(const struct io_request *request, size_t index)
 	for (size_t i = 0; i < request->contexts.n_items; i++)
 		assert_string_equal(request->contexts.items[i],
 				    expected.contexts.items[i]);
+	assert_true(request->source_offset == expected.source_offset);
+	assert_int_equal(!request->source, !expected.source);
+	if (request->source)
+		assert_string_equal(request->source, expected.source);
 	assert_int_equal(request->data.length, expected.data.length);
 	if (request->data.length)
 		assert_memory_equal(request->data.bytes, expected.data.bytes,
