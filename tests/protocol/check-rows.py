@@ -3,12 +3,14 @@
 """Holds rows.tsv, the transcripts and the list of tests against each other.
 
 Every row of the catalogue of faulty servers is in the table, with the
-transcripts that play it or the reason why none does; each transcript that
-names a row is in the table; and each is run.
+transcripts that play it or a note: the tests that do, each as `function` (file
+below tests/), or the reason why none can. Each transcript that names a row is
+in the table; and each is run.
 
   check-rows.py FOLDER
 """
 import pathlib
+import re
 import sys
 
 LAST_ROW = 208
@@ -40,6 +42,23 @@ def read_table(folder):
     return table
 
 
+def missing_tests(folder, note):
+    """Test functions that a note names and that are not there. A file stands
+    for all names before it."""
+    names = []
+    for name, file in re.findall(r"`([^`]+)`|\(([^)]+\.c)\)", note):
+        if name:
+            names.append(name)
+            continue
+        path = folder.parent / file
+        text = path.read_text() if path.exists() else ""
+        yield from (f"there is no {function} in {file}" for function in names
+                    if not re.search(rf"^{function}\(void \*\*state\)$", text,
+                                     flags=re.M))
+        names = []
+    yield from (f"in which file is {function}?" for function in names)
+
+
 def mistakes(folder):
     transcripts = transcripts_of(folder)
     table = read_table(folder)
@@ -48,6 +67,8 @@ def mistakes(folder):
         names, note = table.get(row, (set(), ""))
         if not names and not note:
             yield f"row {row}: neither transcript nor reason"
+        yield from (f"row {row}: {mistake}"
+                    for mistake in missing_tests(folder, note))
         for name in names - {n for n, rows in transcripts.items() if row in rows}:
             yield f"row {row}: {name} does not play it"
     for name, rows in transcripts.items():

@@ -122,6 +122,22 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
+    def memory(self):
+        """What it holds, in bytes."""
+        with open(f"/proc/{self.process.pid}/status",
+                  encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) * 1024
+        raise AssertionError("no VmRSS")
+
+    def has_sanitizer(self):
+        """Sanitizers keep what is freed for a while, and put something around
+        all that is not."""
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as maps:
+            loaded = maps.read()
+        return "libasan" in loaded or "libtsan" in loaded
+
     def channel(self, *options):
         """A connection that no other channel shares."""
         return grpc.insecure_channel(

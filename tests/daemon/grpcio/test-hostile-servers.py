@@ -19,8 +19,14 @@ from harness import (PATIENCE, STUBS, Daemon, DaemonTest, NbdkitServer,
 
 GREETING = struct.pack(">8s8sH", b"NBDMAGIC", b"IHAVEOPT", 3)
 OPTION_REPLY = 0x0003e889045565a9
-ACK, INFO, UNSUP = 1, 3, 0x80000001
-GO, STARTTLS, STRUCTURED = 7, 5, 8
+ACK, SERVER, INFO, UNSUP = 1, 2, 3, 0x80000001
+EXPORT_NAME, LIST, STARTTLS, GO, STRUCTURED, SET_META_CONTEXT = \
+    1, 3, 5, 7, 8, 10
+READ, DISCONNECT = 0, 2
+MIB = 1024 * 1024
+# More than the daemon may keep of all that these servers send, and less than
+# what they send.
+LEEWAY = 64 * MIB
 SIMPLE_REPLY = 0x67446698
 
 
@@ -84,15 +90,16 @@ def greet(client):
     receive(client, 4)
 
 
-def options_until(client, last):
-    """Refuses all options before LAST, which it leaves unanswered."""
+def options_until(client, last, agreed=()):
+    """Refuses all options before LAST, which it leaves unanswered; those in
+    AGREED it agrees to."""
     greet(client)
     while True:
         _, option, length = struct.unpack(">QII", receive(client, 16))
         receive(client, length)
         if option in last:
             return option
-        reply(client, option, UNSUP)
+        reply(client, option, ACK if option in agreed else UNSUP)
 
 
 def accept_go(client):
@@ -114,8 +121,20 @@ def silent_at_first_option(client):
     greet(client)
 
 
+def silent_at_structured_replies(client):
+    options_until(client, (STRUCTURED,))
+
+
+def silent_at_contexts(client):
+    options_until(client, (SET_META_CONTEXT,), (STRUCTURED,))
+
+
 def silent_at_go(client):
     options_until(client, (GO,))
+
+
+def silent_at_export_name(client):
+    options_until(client, (EXPORT_NAME,))
 
 
 def half_a_reply(client):
@@ -126,6 +145,16 @@ def half_a_reply(client):
 def silent_in_tls(client):
     options_until(client, (STARTTLS,))
     reply(client, STARTTLS, ACK)
+
+
+def silent_at_list(client):
+    options_until(client, (LIST,))
+
+
+def endless_list(client):
+    options_until(client, (LIST,))
+    while True:
+        reply(client, LIST, SERVER, struct.pack(">I", 4) + b"name")
 
 
 def endless_information(client):
@@ -165,8 +194,21 @@ def garbage(client):
     client.sendall(b"\xff" * 4096)
 
 
+def never_closes(client):
+    """Answers reads, and a disconnect not at all."""
+    accept_go(client)
+    while True:
+        _, _, command, cookie, _, length = struct.unpack(
+            ">IHHQQI", receive(client, 28))
+        if command == DISCONNECT:
+            threading.Event().wait()
+        client.sendall(struct.pack(">IIQ", SIMPLE_REPLY, 0, cookie)
+                       + bytes(length if command == READ else 0))
+
+
 BEHAVIOURS = (silent, silent_after_greeting, silent_at_first_option,
-              silent_at_go, half_a_reply, silent_in_tls, endless_information,
+              silent_at_structured_replies, silent_at_contexts,
+              silent_at_go, silent_at_export_name, half_a_reply, silent_in_tls, endless_information,
               trickle, silent_at_requests, never_reads_requests,
               wrong_cookies, garbage)
 
@@ -178,7 +220,8 @@ class HostileServers(unittest.TestCase):
         honest = NbdkitServer(workdir.file("honest"), "memory", "1M")
         self.addCleanup(honest.stop)
         volumes = {"disk": ["Uri=" + honest.uri]}
-        for behaviour in BEHAVIOURS:
+        for behaviour in (*BEHAVIOURS, silent_at_list, endless_list,
+                          never_closes):
             name = behaviour.__name__
             server = Server(workdir.file(name), behaviour)
             self.addCleanup(server.stop)
@@ -201,6 +244,8 @@ class HostileServers(unittest.TestCase):
         self.assertEqual(len(self.ask("disk").result(PATIENCE).data), 512)
 
     def test_delay_nobody_else(self):
+        self.assert_served()
+        before = self.daemon.memory()
         hopeless = {behaviour.__name__: [self.ask(behaviour.__name__)
                                          for _ in range(4)]
                     for behaviour in BEHAVIOURS}
@@ -221,7 +266,33 @@ class HostileServers(unittest.TestCase):
         print(f"{served} reads beside them", flush=True)
         # Connecting goes on; so does everything else.
         self.assert_served()
+        grown = self.daemon.memory() - before
+        print(f"memory: {before // 1024} KiB, then {grown // 1024:+} KiB",
+              flush=True)
+        self.assertLess(grown,
+                        LEEWAY * (6 if self.daemon.has_sanitizer() else 1))
         self.assertEqual(self.daemon.stop(), 0, self.daemon.log())
+
+    def test_who_never_closes_does_not_hold_the_daemon(self):
+        read = self.ask("never_closes")
+        self.assertEqual(len(read.result(PATIENCE).data), 512)
+        self.assertEqual(self.daemon.stop(), 0, self.daemon.log())
+
+    def test_silence_ends_a_negotiation(self):
+        """Each step that a client asks for has a deadline."""
+        stub = STUBS.negotiation_grpc.NegotiationStub(self.channel)
+        request = STUBS.negotiation.ListExportsRequest
+        calls = {
+            name: stub.ListExports.future(request(target=name))
+            for name in ("silent", "silent_after_greeting", "silent_in_tls",
+                         "silent_at_first_option", "silent_at_list",
+                         "endless_list")}
+        for name, call in calls.items():
+            with self.subTest(server=name):
+                self.assertIn(call.exception(PATIENCE).code(), (
+                    grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.DEADLINE_EXCEEDED), call.details())
+            self.assert_served()
 
 
 if __name__ == "__main__":

@@ -123,6 +123,23 @@ holes_are_not_read_but_zeroed(void **state)
 	assert_int_equal(fixture->to.bytes_written, MIB + 1000);
 }
 
+/* Whoever frees blocks need not promise what they read as. */
+static void
+a_hole_that_may_hold_something_is_read(void **state)
+{
+	static const struct disk_extent just_holes[] = {
+		{ SIZE, DISK_EXTENT_HOLE },
+		{ 0, 0 },
+	};
+	struct fixture *fixture = *state;
+
+	tell_holes(fixture);
+	fixture->from.extents = just_holes;
+	assert_int_equal(transfer_run(&fixture->transfer), EXIT_OK);
+	assert_equal(fixture);
+	assert_int_equal(fixture->from.bytes_read, SIZE);
+}
+
 static void
 holes_are_skipped_where_it_is_zero_already(void **state)
 {
@@ -262,6 +279,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(all_of_it_arrives),
 		TEST(holes_are_not_read_but_zeroed),
+		TEST(a_hole_that_may_hold_something_is_read),
 		TEST(holes_are_skipped_where_it_is_zero_already),
 		TEST(zeroes_in_data_are_found_when_asked_for),
 		TEST(a_server_that_cannot_zero_is_sent_zeroes),
