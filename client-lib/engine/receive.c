@@ -343,18 +343,18 @@ take_skip(struct nbd_handle *h)
 
 /* One command is complete and this run is to stop there. What it leaves, the
  * descriptor does not tell of. */
-static bool
-interrupt(struct nbd_handle *h)
+static void
+stop(struct nbd_handle *h)
 {
+	h->receive.has_stopped = true;
 	h->receive.is_interrupted = receive_buffered(&h->receive) > 0 ||
 				    stream_has_pending(h->stream);
-	return true;
 }
 
-/* Handles what is buffered: BLOCKED when the rest is no whole piece, or when
- * *IS_ENOUGH. */
+/* Handles what is buffered: BLOCKED when the rest is no whole piece, or when it
+ * has stopped. */
 static enum step
-take_buffered(struct nbd_handle *h, bool *is_enough)
+take_buffered(struct nbd_handle *h)
 {
 	int n_in_flight = h->n_in_flight;
 
@@ -381,7 +381,7 @@ take_buffered(struct nbd_handle *h, bool *is_enough)
 		if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
 			return step;
 		if (h->receive.one_at_a_time && h->n_in_flight < n_in_flight) {
-			*is_enough = interrupt(h);
+			stop(h);
 			return STEP_BLOCKED;
 		}
 	}
@@ -391,15 +391,16 @@ HOT enum step
 receive_run(struct nbd_handle *h)
 {
 	enum step filled = STEP_AGAIN;
-	bool is_enough = false;
 
+	h->receive.has_stopped = false;
 	h->receive.is_interrupted = false;
 	/* Bytes may be left from the handshake. */
 	for (;;) {
 		size_t n;
-		enum step step = take_buffered(h, &is_enough);
+		enum step step = take_buffered(h);
 
-		if (step != STEP_BLOCKED || filled != STEP_AGAIN || is_enough)
+		if (step != STEP_BLOCKED || filled != STEP_AGAIN ||
+		    h->receive.has_stopped)
 			return step;
 		filled = fill(h, &n);
 		if (filled == STEP_FAILED || h->state != STATE_TRANSFER)

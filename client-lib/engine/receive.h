@@ -44,7 +44,8 @@ struct receive {
 	bool said_simple;        /* the server's habit is in the log */
 	bool heard_last_words;   /* nonsense after the disconnect */
 	bool one_at_a_time;      /* stop when a command is complete */
-	bool is_interrupted;     /* stopped so, and more is at hand */
+	bool has_stopped;        /* the last run did so, */
+	bool is_interrupted;     /* and more is at hand */
 
 	uint8_t *target; /* of RECEIVE_DATA: where the next byte goes */
 	uint64_t data_offset;

@@ -29,6 +29,17 @@ run_wait_for_user(struct nbd_handle *h)
 	return STEP_BLOCKED;
 }
 
+/* Is a program about to hear of a completion, and may what is queued wait for
+ * what it asks for next? Its next poll sends it in any case. */
+static bool
+may_wait_for_company(const struct nbd_handle *h)
+{
+	if (h->receive.is_interrupted)
+		return true;
+	return h->receive.has_stopped && !h->is_disconnecting &&
+	       !transmit_is_sending(&h->transmit) && !h->transmit.is_blocked;
+}
+
 /* Receiving comes first: a server that does not read while it writes would
  * otherwise wait for us as we wait for it. */
 enum step
@@ -38,8 +49,7 @@ run_transfer(struct nbd_handle *h)
 
 	if (step == STEP_FAILED || h->state != STATE_TRANSFER)
 		return step;
-	/* The replies that remain may bring requests company. */
-	if (h->receive.is_interrupted)
+	if (may_wait_for_company(h))
 		return STEP_BLOCKED;
 	return transmit_run(h);
 }

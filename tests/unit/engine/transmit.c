@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/byteorder.h"
 #include "tests/unit/engine/peer.h"
@@ -55,6 +56,37 @@ polling_and_reading_send_what_waits(void **state)
 	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
 	peer_read(peer, buffer, 512, 0, NULL);
 	assert_int_equal(engine_notify_read(peer->h), 0);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
+}
+
+/* Who polls for one completion is about to ask for more: that leaves together
+ * with what is queued, when the next poll begins. */
+static void
+what_is_queued_waits_for_what_a_completion_brings(void **state)
+{
+	struct peer *peer = *state;
+	struct outcome *outcome = peer_outcomes(peer, 1);
+	uint64_t cookie;
+
+	peer_get_ready(peer, false);
+	cookie = peer_write(peer, buffer, 1, 0, outcome);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE + 1);
+	peer_put_simple(peer, 0, cookie);
+	assert_int_equal(write(peer->fd, peer->words, peer->n_words),
+			 peer->n_words);
+
+	assert_int_equal(engine_notify_read_one(peer->h), 0);
+	assert_int_equal(outcome->n_calls, 1);
+	assert_int_equal(n_heard(peer), 0);
+	assert_int_equal(engine_direction(peer->h), LIBNBD_AIO_DIRECTION_BOTH);
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(engine_flush(peer->h), 0);
+	assert_int_equal(n_heard(peer), 2 * NBD_REQUEST_SIZE);
+
+	/* Without a completion nothing is waited for. */
+	peer_read(peer, buffer, 512, 0, NULL);
+	assert_int_equal(engine_notify_read_one(peer->h), 0);
 	assert_int_equal(n_heard(peer), NBD_REQUEST_SIZE);
 }
 
@@ -379,6 +411,7 @@ main(void)
 		PEER_TEST(
 			a_lone_request_leaves_at_once_and_others_wait_for_company),
 		PEER_TEST(polling_and_reading_send_what_waits),
+		PEER_TEST(what_is_queued_waits_for_what_a_completion_brings),
 		PEER_TEST(enough_requests_leave_without_being_asked),
 		PEER_TEST(payloads_follow_their_headers),
 		PEER_TEST(pieces_leave_one_behind_the_other),
