@@ -39,11 +39,22 @@ must_not_block(const struct script *script)
 	return false;
 }
 
+static unsigned n_replays;
+
+/* run_play(), counted. */
+static bool
+play(const struct script *script, enum run_mode mode, uint64_t cut_at,
+     enum player_ending ending, struct needs *needs)
+{
+	n_replays++;
+	return run_play(script, mode, cut_at, ending, needs);
+}
+
 static bool
 cut_at(const struct script *script, uint64_t position, struct needs *needs)
 {
-	return run_play(script, RUN_CUT, position, PLAYER_CLOSES, needs) &&
-	       run_play(script, RUN_CUT, position, PLAYER_HALF_CLOSES, needs);
+	return play(script, RUN_CUT, position, PLAYER_CLOSES, needs) &&
+	       play(script, RUN_CUT, position, PLAYER_HALF_CLOSES, needs);
 }
 
 /* Cuts around START, where a message begins. *DONE is what was cut before. */
@@ -97,15 +108,15 @@ play_in_every_way(const struct script *script, const char *only)
 	CLEANUP_FREE uint64_t *bytes = calloc(script->n_lines, sizeof(*bytes));
 	struct needs needs = { .bytes = bytes };
 
-	if (!run_play(script, RUN_WHOLE, UINT64_MAX, PLAYER_CLOSES, &needs))
+	if (!play(script, RUN_WHOLE, UINT64_MAX, PLAYER_CLOSES, &needs))
 		return false;
 	if (!strcmp(only, "whole"))
 		return true;
-	if (!run_play(script, RUN_BYTES, UINT64_MAX, PLAYER_CLOSES, &needs) ||
+	if (!play(script, RUN_BYTES, UINT64_MAX, PLAYER_CLOSES, &needs) ||
 	    !cut_everywhere(script, &needs))
 		return false;
 	return must_not_block(script) ||
-	       run_play(script, RUN_SYNC, UINT64_MAX, PLAYER_CLOSES, &needs);
+	       play(script, RUN_SYNC, UINT64_MAX, PLAYER_CLOSES, &needs);
 }
 
 int
@@ -120,7 +131,8 @@ main(int argc, char **argv)
 	alarm(WATCHDOG_SECONDS);
 	script_load(&script, argv[1], argv[2]);
 	passed = play_in_every_way(&script, argc > 3 ? argv[3] : "");
-	printf("%s %s\n", passed ? "ok" : "FAILED", script.title);
+	printf("%s %s, %u replays\n", passed ? "ok" : "FAILED", script.title,
+	       n_replays);
 	script_done(&script);
 	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }
