@@ -17,6 +17,10 @@
 #include "cli/sizes.h"
 #include "cli/transfer.h"
 
+/* To each server, unless --connections says how many; they are made when there
+ * is work for them. */
+#define CONNECTIONS 4
+
 /* Opening the destination would empty the source. */
 static int
 check_not_same(const char *from, const char *to)
@@ -166,8 +170,8 @@ copy_from(const struct options *options, struct disk *source)
 	return status;
 }
 
-int
-run_copy(const struct options *options)
+static int
+copy(const struct options *options)
 {
 	struct disk *source;
 	int status;
@@ -180,4 +184,14 @@ run_copy(const struct options *options)
 		return status;
 	status = copy_from(options, source);
 	return disk_close(source) == EXIT_OK ? status : (int)failure_code();
+}
+
+int
+run_copy(const struct options *options)
+{
+	struct options with_connections = *options;
+
+	if (!options_has(options, OPTION_CONNECTIONS))
+		with_connections.connections = CONNECTIONS;
+	return copy(&with_connections);
 }

@@ -195,7 +195,7 @@ plan_links(struct direct_disk *direct)
 	const struct options *options = direct->disk.options;
 	bool is_said = options_has(options, OPTION_CONNECTIONS);
 
-	direct->n_wanted = is_said ? options->connections : 4;
+	direct->n_wanted = options->connections;
 	direct->n_enough = is_said ? 1 : 16;
 	if (direct->n_wanted > DIRECT_LINKS_MAX)
 		direct->n_wanted = DIRECT_LINKS_MAX;

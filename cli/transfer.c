@@ -31,7 +31,7 @@ piece_length(const struct run *run, uint64_t length, bool *is_zero)
 {
 	uint64_t offset = run->walk.offset - run->transfer->source_offset;
 	uint64_t left = run->walk.end - run->walk.offset;
-	uint64_t limit = run->chunk;
+	uint64_t limit = run->window.is_slow ? run->slow_chunk : run->chunk;
 
 	if (*is_zero && length < left) {
 		length -= length % run->alignment;
@@ -160,6 +160,8 @@ run_init(struct run *run, struct transfer *transfer)
 	run->chunk = smallest(run->is_offloaded ? TRANSFER_OFFLOADED_CHUNK
 						: TRANSFER_CHUNK,
 			      source->max_payload, destination->max_payload);
+	run->slow_chunk = smallest(2 * run->chunk, source->max_payload,
+				   destination->max_payload);
 	window_init(&run->window, transfer->jobs, run->is_offloaded ? 4 : 8,
 		    source->max_in_flight < destination->max_in_flight
 			    ? source->max_in_flight

@@ -41,7 +41,9 @@ struct run {
 	uint64_t next_sequence;
 	/* The sequence number that a pipe takes next. */
 	uint64_t next_to_write;
+	/* Bytes in a piece, and where the way is very long. */
 	uint64_t chunk;
+	uint64_t slow_chunk;
 	/* Both disks want multiples of this. */
 	uint64_t alignment;
 	uint64_t started_at;

@@ -5,7 +5,7 @@
 #include <time.h>
 
 /* A look at the clock every so many turns. */
-#define TURNS 4
+#define TURNS 2
 /* What is slower than this per turn is no matter of caches. */
 #define QUICK_NS UINT64_C(4000000)
 
@@ -36,9 +36,13 @@ window_init(struct window *window, unsigned int jobs, unsigned int first,
 void
 window_adapt(struct window *window, uint64_t now)
 {
-	if (now - window->since > TURNS * QUICK_NS)
+	bool may_grow = window->size < window->max;
+
+	if (may_grow && now - window->since > TURNS * QUICK_NS) {
 		window->size = window->size * 2 < window->max ? window->size * 2
 							      : window->max;
+		window->is_slow = window->size == window->max;
+	}
 	window->n_done = 0;
 	window->since = now;
 }

@@ -7,11 +7,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct window {
 	unsigned int size;
 	unsigned int max;
+	/* It has grown to the most: so much delay is better covered by larger
+	 * pieces, too. */
+	bool is_slow;
 	/* Pieces done since then, CLOCK_MONOTONIC, ns. */
 	unsigned int n_done;
 	uint64_t since;

@@ -17,6 +17,7 @@ what_the_user_says_stays(void **state)
 	window_adapt(&window, window.since + 10000 * MS);
 	assert_int_equal(window.size, 3);
 	assert_int_equal(window.max, 3);
+	assert_false(window.is_slow);
 }
 
 static void
@@ -60,9 +61,11 @@ slow_turns_double_it_to_the_most(void **state)
 	before = window.size;
 	window_adapt(&window, window.since + 100 * MS);
 	assert_int_equal(window.size, 2 * before);
+	assert_false(window.is_slow);
 	for (int i = 0; i < 10; i++)
 		window_adapt(&window, window.since + 100 * MS);
 	assert_int_equal(window.size, 50);
+	assert_true(window.is_slow);
 }
 
 /* Some turns are counted before the clock is looked at. */
