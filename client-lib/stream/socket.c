@@ -3,7 +3,7 @@
  * The plain stream: a connected, non-blocking stream socket. Signals of
  * closed peers are suppressed, interrupted calls are repeated.
  *
- * A socket that only we know can be left blocking: one recvmsg() that sleeps
+ * A socket that only we know can be left blocking: one receive that sleeps
  * then stands for a poll() and a read. All other calls say MSG_DONTWAIT.
  */
 #include <errno.h>
@@ -49,15 +49,38 @@ message_of(const struct iovec *vectors, int n_vectors)
 	};
 }
 
+/* A single vector the kernel takes without a message, for less. */
+static ssize_t
+receive_once(int fd, const struct iovec *vectors, int n_vectors, int flags)
+{
+	struct msghdr message;
+
+	if (n_vectors == 1)
+		return recv(fd, vectors->iov_base, vectors->iov_len, flags);
+	message = message_of(vectors, n_vectors);
+	return recvmsg(fd, &message, flags);
+}
+
+/* The same the other way. */
+static ssize_t
+send_once(int fd, const struct iovec *vectors, int n_vectors, int flags)
+{
+	struct msghdr message;
+
+	if (n_vectors == 1)
+		return send(fd, vectors->iov_base, vectors->iov_len, flags);
+	message = message_of(vectors, n_vectors);
+	return sendmsg(fd, &message, flags);
+}
+
 static ssize_t
 receive(struct stream *stream, const struct iovec *vectors, int n_vectors,
 	int flags)
 {
-	struct msghdr message = message_of(vectors, n_vectors);
 	ssize_t n;
 
 	do {
-		n = recvmsg(stream->fd, &message, flags);
+		n = receive_once(stream->fd, vectors, n_vectors, flags);
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -115,12 +138,11 @@ static ssize_t
 socket_send(struct stream *stream, const struct iovec *vectors, int n_vectors,
 	    bool more)
 {
-	struct msghdr message = message_of(vectors, n_vectors);
 	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	ssize_t n;
 
 	do {
-		n = sendmsg(stream->fd, &message, flags);
+		n = send_once(stream->fd, vectors, n_vectors, flags);
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;
