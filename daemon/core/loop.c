@@ -3,8 +3,12 @@
  * The I/O thread. One turn: run the mailbox, run what was put off, sleep in
  * epoll until a descriptor, the mailbox's eventfd or a timer has something,
  * and run that.
+ *
+ * While it sleeps another thread that has something quick for it may take its
+ * place, and runs mailbox and what was put off itself: waking a thread costs
+ * more than most requests do. Whoever holds the turn is the loop's thread.
  */
-#include "daemon/core/loop.h"
+#include "daemon/core/loop_private.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,40 +22,16 @@
 
 #include "common/cleanup.h"
 
-#define LOOP_BATCH  64
 #define NS_PER_MS   1000000ull
 #define NS_PER_S    1000000000ull
 #define LONGEST_NAP 60000
 
-struct loop {
-	pthread_t thread;
-	int epoll_fd;
-	uint64_t now;
-	struct timers timers;
-	/* To run before the next sleep. */
-	struct list later;
-	unsigned holds;
-	unsigned number;
-	uint64_t latest_id;
-	/* What epoll said in this turn and is not handled yet. */
-	struct epoll_event events[LOOP_BATCH];
-	int n_events;
-	int next_event;
-
-	struct watch mailbox_watch;
-	pthread_mutex_t lock;
-	struct list mailbox;
-	/* It has looked into the mailbox and sleeps, or is about to. */
-	bool is_asleep;
-	bool must_end;
-};
-
-/* The loop whose thread this is. */
+/* The loop whose thread this is, or whose turn it has taken. */
 static _Thread_local struct loop *current;
 
 /* The loop that this thread is to wake, once it wakes any. */
 static _Thread_local struct {
-	bool is_put_off;
+	unsigned n_put_off;
 	struct loop *loop;
 } waking;
 
@@ -80,7 +60,7 @@ wake(struct loop *loop)
 static void
 wake_in_time(struct loop *loop)
 {
-	if (!waking.is_put_off) {
+	if (waking.n_put_off == 0) {
 		wake(loop);
 		return;
 	}
@@ -89,8 +69,8 @@ wake_in_time(struct loop *loop)
 	waking.loop = loop;
 }
 
-void
-loop_send(struct loop *loop, struct message *message)
+static void
+send(struct loop *loop, struct message *message, bool is_reserved)
 {
 	bool was_asleep;
 
@@ -98,6 +78,7 @@ loop_send(struct loop *loop, struct message *message)
 		SCOPED_LOCK(&loop->lock);
 		was_asleep = loop->is_asleep;
 		loop->is_asleep = false;
+		loop->n_reserved += is_reserved;
 		list_append(&loop->mailbox, &message->link);
 	}
 	if (was_asleep)
@@ -105,17 +86,15 @@ loop_send(struct loop *loop, struct message *message)
 }
 
 void
-loop_put_off_waking(void)
+loop_send(struct loop *loop, struct message *message)
 {
-	waking.is_put_off = true;
+	send(loop, message, true);
 }
 
 void
-loop_wake_now(void)
+loop_send_quick(struct loop *loop, struct message *message)
 {
-	waking.is_put_off = false;
-	if (waking.loop)
-		wake(TAKE_PTR(waking.loop));
+	send(loop, message, false);
 }
 
 static void
@@ -140,6 +119,7 @@ run_mailbox(struct loop *loop)
 	{
 		SCOPED_LOCK(&loop->lock);
 		loop->is_asleep = false;
+		loop->n_reserved = 0;
 		while ((link = list_take_first(&loop->mailbox)))
 			list_append(&batch, link);
 		if (list_is_empty(&batch) && loop->must_end && loop->holds == 0)
@@ -178,14 +158,14 @@ fall_asleep(struct loop *loop)
 	return loop->is_asleep;
 }
 
+/* How long to sleep, for epoll; notes when that is over. */
 static int
 nap(struct loop *loop)
 {
 	uint64_t due = timers_next(&loop->timers);
 	uint64_t now, ms;
 
-	if (!fall_asleep(loop))
-		return 0;
+	loop->sleeps_until = due;
 	if (due == UINT64_MAX)
 		return -1;
 	now = clock_now();
@@ -196,10 +176,38 @@ nap(struct loop *loop)
 	return ms < LONGEST_NAP ? (int)ms : LONGEST_NAP;
 }
 
+/* Nobody needs to wake us: the mailbox comes next, after the events. */
+static void
+stay_awake(struct loop *loop)
+{
+	SCOPED_LOCK(&loop->lock);
+
+	loop->is_asleep = false;
+}
+
+/* Sleeps until there are events, or it is time: how many. Meanwhile others may
+ * have the turn. */
+static int
+await_events(struct loop *loop)
+{
+	int timeout = nap(loop);
+	int n;
+
+	loop->is_epoll_stale = false;
+	pthread_mutex_unlock(&loop->turn);
+	n = epoll_wait(loop->epoll_fd, loop->events, LOOP_BATCH,
+		       fall_asleep(loop) ? timeout : 0);
+	pthread_mutex_lock(&loop->turn);
+	stay_awake(loop);
+	if (loop->is_epoll_stale)
+		n = epoll_wait(loop->epoll_fd, loop->events, LOOP_BATCH, 0);
+	return n;
+}
+
 static void
 wait_and_run(struct loop *loop)
 {
-	int n = epoll_wait(loop->epoll_fd, loop->events, LOOP_BATCH, nap(loop));
+	int n = await_events(loop);
 
 	loop->now = clock_now();
 	loop->n_events = n > 0 ? n : 0;
@@ -219,6 +227,7 @@ loop_main(void *argument)
 {
 	struct loop *loop = argument;
 
+	pthread_mutex_lock(&loop->turn);
 	current = loop;
 	loop->now = clock_now();
 	while (!run_mailbox(loop)) {
@@ -226,7 +235,59 @@ loop_main(void *argument)
 		wait_and_run(loop);
 	}
 	run_later(loop);
+	pthread_mutex_unlock(&loop->turn);
 	return NULL;
+}
+
+static bool
+may_be_lent(struct loop *loop)
+{
+	SCOPED_LOCK(&loop->lock);
+
+	return loop->n_reserved == 0 && !loop->must_end;
+}
+
+/* Runs what is in the mailbox here, in the place of the loop's thread, which
+ * sleeps and was to be woken. False: that has to be done yet. */
+static bool
+run_in_its_place(struct loop *loop)
+{
+	bool is_done = false;
+
+	if (current || pthread_mutex_trylock(&loop->turn) != 0)
+		return false;
+	current = loop;
+	/* Until nobody has sent anything meanwhile: they count on us. */
+	while (!is_done && may_be_lent(loop)) {
+		loop->now = clock_now();
+		run_mailbox(loop);
+		run_later(loop);
+		/* It may sleep on if no timer is due earlier now. */
+		if (timers_next(&loop->timers) < loop->sleeps_until)
+			break;
+		is_done = fall_asleep(loop);
+	}
+	current = NULL;
+	pthread_mutex_unlock(&loop->turn);
+	return is_done;
+}
+
+void
+loop_put_off_waking(void)
+{
+	waking.n_put_off++;
+}
+
+void
+loop_wake_now(void)
+{
+	struct loop *loop;
+
+	if (--waking.n_put_off > 0 || !waking.loop)
+		return;
+	loop = TAKE_PTR(waking.loop);
+	if (!run_in_its_place(loop))
+		wake(loop);
 }
 
 static int
@@ -262,7 +323,21 @@ loop_destroy(struct loop *loop)
 		close(loop->epoll_fd);
 	timers_done(&loop->timers);
 	pthread_mutex_destroy(&loop->lock);
+	pthread_mutex_destroy(&loop->turn);
 	free(loop);
+}
+
+/* A turn that another thread has taken is over in a moment: one that wants it
+ * tries a little before it sleeps. */
+static void
+init_turn(pthread_mutex_t *turn)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(turn, &attributes);
+	pthread_mutexattr_destroy(&attributes);
 }
 
 struct loop *
@@ -279,6 +354,7 @@ loop_new(unsigned number)
 	list_init(&loop->later);
 	list_init(&loop->mailbox);
 	pthread_mutex_init(&loop->lock, NULL);
+	init_turn(&loop->turn);
 	r = loop_start(loop, number);
 	if (r < 0) {
 		loop_destroy(loop);
@@ -300,104 +376,6 @@ loop_free(struct loop *loop)
 	wake(loop);
 	pthread_join(loop->thread, NULL);
 	loop_destroy(loop);
-}
-
-int
-loop_watch(struct loop *loop, struct watch *watch, int fd, uint32_t events)
-{
-	struct epoll_event event = { .events = events, .data.ptr = watch };
-
-	if (watch->fd >= 0 && watch->fd != fd)
-		loop_unwatch(loop, watch);
-	/* The same number may be another file by now, which epoll does not
-	 * know: ADD finds out. */
-	if (watch->fd == fd &&
-	    epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
-		watch->events = events;
-		return 0;
-	}
-	watch->fd = fd;
-	watch->events = events;
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-		watch->fd = -1;
-		return -errno;
-	}
-	return 0;
-}
-
-void
-loop_unwatch(struct loop *loop, struct watch *watch)
-{
-	if (watch->fd < 0)
-		return;
-	/* Fails if the descriptor was closed, and then there is no need. */
-	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
-	watch->fd = -1;
-	for (int i = loop->next_event; i < loop->n_events; i++)
-		if (loop->events[i].data.ptr == watch)
-			loop->events[i].data.ptr = NULL;
-}
-
-int
-loop_set_timer(struct loop *loop, struct timer *timer, uint64_t due)
-{
-	return timer_set(&loop->timers, timer, due);
-}
-
-void
-loop_stop_timer(struct loop *loop, struct timer *timer)
-{
-	timer_stop(&loop->timers, timer);
-}
-
-void
-loop_message_init(struct message *message, void (*run)(struct message *message))
-{
-	list_init(&message->link);
-	message->run = run;
-}
-
-void
-loop_run_later(struct loop *loop, struct message *message)
-{
-	if (list_is_empty(&message->link))
-		list_append(&loop->later, &message->link);
-}
-
-void
-loop_message_cancel(struct message *message)
-{
-	list_remove(&message->link);
-}
-
-void
-loop_hold(struct loop *loop)
-{
-	loop->holds++;
-}
-
-void
-loop_release(struct loop *loop)
-{
-	loop->holds--;
-}
-
-uint64_t
-loop_now(const struct loop *loop)
-{
-	return loop->now;
-}
-
-unsigned
-loop_number(const struct loop *loop)
-{
-	return loop->number;
-}
-
-uint64_t
-loop_next_id(struct loop *loop)
-{
-	return ++loop->latest_id * LOOPS_MAX + loop->number;
 }
 
 bool

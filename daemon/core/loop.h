@@ -42,12 +42,20 @@ void loop_free(struct loop *loop);
  * sent again once it runs. */
 void loop_send(struct loop *loop, struct message *message);
 
+/* The same for a message that does not take long and starts no process: if the
+ * loop sleeps it may run within loop_wake_now(), on that thread. */
+void loop_send_quick(struct loop *loop, struct message *message);
+
 /* Any thread that sends many messages: loops that sleep are woken not before
- * loop_wake_now(), so that they find all of them. */
+ * loop_wake_now(), so that they find all of them. The calls may be nested, and
+ * the last one may find the loop asleep and run the messages itself: no lock
+ * may be held then that they take, and what they are about may be gone after
+ * it. */
 void loop_put_off_waking(void);
 void loop_wake_now(void);
 
-/* The loop whose thread calls; NULL for other threads. */
+/* The loop whose thread calls, or that it runs in loop_wake_now(); NULL for
+ * other threads. */
 struct loop *loop_current(void);
 
 /* The rest: on the loop's own thread. */

@@ -107,6 +107,18 @@ on_request(struct message *message)
 	target_submit(&volume->target, request);
 }
 
+/* What a thread may send to a server for another without being missed. */
+#define QUICK_BELOW (64u << 10)
+
+/* A large payload takes its time on the way to the server, and a request may
+ * lead to another connection, and that to the start of a server. */
+static bool
+is_quick(const struct volume *volume, const struct request *request)
+{
+	return request->payload.size < QUICK_BELOW &&
+	       volume->settings->command.n_items == 0;
+}
+
 void
 volume_submit(struct volume *volume, struct request *request)
 {
@@ -133,7 +145,10 @@ volume_submit(struct volume *volume, struct request *request)
 	}
 	request->holds_owner = true;
 	volume_ref(volume);
-	loop_send(volume->loop, &request->message);
+	if (is_quick(volume, request))
+		loop_send_quick(volume->loop, &request->message);
+	else
+		loop_send(volume->loop, &request->message);
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/list.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/volume.h"
 #include "daemon/rpc/call.h"
 
@@ -49,21 +50,25 @@ one_request_find_volume(struct one_request *one, const char *name)
 void
 one_request_submit(struct one_request *one)
 {
-	one->request.deadline = one->call->deadline;
-	one->request.client = rpc_call_client(one->call);
+	struct rpc_call *call = one->call;
+
+	one->request.deadline = call->deadline;
+	one->request.client = rpc_call_client(call);
 	one->request.on_done = on_request_done;
 	one->request.user = one;
 	/* the request's, and one for the lines after its submission */
-	rpc_call_ref(one->call);
-	rpc_call_ref(one->call);
+	rpc_call_ref(call);
+	rpc_call_ref(call);
 	one->is_submitted = one->is_done = false;
+	loop_put_off_waking();
 	volume_submit(one->volume, &one->request);
 	pthread_mutex_lock(&one->lock);
 	one->is_submitted = true;
 	if (one->is_cancelled && !one->is_done)
 		request_cancel(&one->request);
 	pthread_mutex_unlock(&one->lock);
-	rpc_call_unref(one->call);
+	loop_wake_now();
+	rpc_call_unref(call);
 }
 
 void

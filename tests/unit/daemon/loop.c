@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,9 +15,19 @@
 #define N_SENDERS 4
 #define N_LETTERS 2000
 
+/* How a sender sends. */
+enum manner {
+	PLAIN,
+	/* One by one, and each may run here. */
+	QUICK,
+	/* Several at a time. */
+	QUICK_IN_BATCHES,
+};
+
 struct letter {
 	struct message message;
 	struct post *post;
+	enum manner manner;
 	unsigned sender;
 	unsigned number;
 };
@@ -27,6 +38,9 @@ struct post {
 	struct loop *loop;
 	unsigned next[N_SENDERS];
 	unsigned n_out_of_order;
+	/* Plain ones that did not run on the thread of the first. */
+	pthread_t thread;
+	unsigned n_elsewhere;
 	unsigned n_received;
 	sem_t all;
 	struct letter letters[N_SENDERS][N_LETTERS];
@@ -41,6 +55,11 @@ on_letter(struct message *message)
 	if (!loop_is_current(post->loop) ||
 	    post->next[letter->sender]++ != letter->number)
 		post->n_out_of_order++;
+	if (letter->manner == PLAIN && letter->number == 0)
+		post->thread = pthread_self();
+	if (letter->manner == PLAIN &&
+	    !pthread_equal(post->thread, pthread_self()))
+		post->n_elsewhere++;
 	if (++post->n_received == N_SENDERS * N_LETTERS)
 		sem_post(&post->all);
 }
@@ -50,18 +69,31 @@ send_letters(void *argument)
 {
 	struct letter *letters = argument;
 
-	for (unsigned i = 0; i < N_LETTERS; i++)
-		loop_send(letters->post->loop, &letters[i].message);
+	for (unsigned i = 0; i < N_LETTERS; i++) {
+		bool is_first = letters->manner == QUICK || i % 7 == 0;
+		bool is_last = letters->manner == QUICK || i % 7 == 6 ||
+			       i == N_LETTERS - 1;
+
+		if (letters->manner == PLAIN) {
+			loop_send(letters->post->loop, &letters[i].message);
+			continue;
+		}
+		if (is_first)
+			loop_put_off_waking();
+		loop_send_quick(letters->post->loop, &letters[i].message);
+		if (is_last)
+			loop_wake_now();
+	}
 	return NULL;
 }
 
+/* The first MANNER is that of one sender, OTHERS of the rest. */
 static void
-messages_of_each_thread_run_once_and_in_order(void **state)
+exchange(enum manner manner, enum manner others)
 {
 	struct post *post = calloc(1, sizeof(*post));
 	pthread_t threads[N_SENDERS];
 
-	(void)state;
 	assert_non_null(post);
 	sem_init(&post->all, 0, 0);
 	post->loop = loop_new(0);
@@ -71,6 +103,7 @@ messages_of_each_thread_run_once_and_in_order(void **state)
 			post->letters[i][j] = (struct letter){
 				.message.run = on_letter,
 				.post = post,
+				.manner = i ? others : manner,
 				.sender = i,
 				.number = j,
 			};
@@ -83,8 +116,147 @@ messages_of_each_thread_run_once_and_in_order(void **state)
 	loop_free(post->loop);
 	assert_int_equal(post->n_received, N_SENDERS * N_LETTERS);
 	assert_int_equal(post->n_out_of_order, 0);
+	assert_int_equal(post->n_elsewhere, 0);
 	sem_destroy(&post->all);
 	free(post);
+}
+
+static void
+messages_of_each_thread_run_once_and_in_order(void **state)
+{
+	(void)state;
+	exchange(PLAIN, PLAIN);
+}
+
+static void
+so_do_those_that_senders_may_run_themselves(void **state)
+{
+	(void)state;
+	exchange(QUICK, QUICK);
+	exchange(QUICK, QUICK_IN_BATCHES);
+	exchange(PLAIN, QUICK_IN_BATCHES);
+}
+
+struct errand {
+	struct message message;
+	struct loop *loop;
+	struct timer timer;
+	pthread_t ran_on;
+	sem_t done;
+};
+
+static void
+on_errand(struct message *message)
+{
+	struct errand *errand = container_of(message, struct errand, message);
+
+	errand->ran_on = pthread_self();
+	/* Nobody but the loop's thread will notice that it is due. */
+	loop_set_timer(errand->loop, &errand->timer,
+		       loop_now(errand->loop) + 1000000);
+}
+
+static void
+on_errand_due(struct timer *timer)
+{
+	struct errand *errand = container_of(timer, struct errand, timer);
+
+	assert_ptr_equal(loop_current(), errand->loop);
+	sem_post(&errand->done);
+}
+
+/* Sends it as a sleeping loop's message until the sender has run it. */
+static void
+what_a_sender_runs_is_the_loops_all_the_same(void **state)
+{
+	struct errand errand = { .message.run = on_errand,
+				 .timer.on_due = on_errand_due };
+	bool ran_here = false;
+
+	(void)state;
+	sem_init(&errand.done, 0, 0);
+	errand.loop = loop_new(0);
+	while (!ran_here) {
+		loop_put_off_waking();
+		loop_send_quick(errand.loop, &errand.message);
+		loop_wake_now();
+		sem_wait(&errand.done);
+		ran_here = pthread_equal(errand.ran_on, pthread_self());
+		assert_null(loop_current());
+	}
+	loop_free(errand.loop);
+	sem_destroy(&errand.done);
+}
+
+/* A watch that comes and goes while its descriptor is readable. */
+struct visit {
+	struct message come;
+	struct message go;
+	struct loop *loop;
+	struct watch *watch;
+	int fd;
+	sem_t gone;
+};
+
+static void
+on_visited(struct watch *watch, uint32_t events)
+{
+	/* Freed memory is what the sanitizer would see here. */
+	assert_true(events & EPOLLIN);
+	assert_true(watch->fd >= 0);
+}
+
+static void
+on_come(struct message *message)
+{
+	struct visit *visit = container_of(message, struct visit, come);
+
+	visit->watch = calloc(1, sizeof(*visit->watch));
+	assert_non_null(visit->watch);
+	*visit->watch = (struct watch){ .fd = -1, .on_ready = on_visited };
+	loop_watch(visit->loop, visit->watch, visit->fd, EPOLLIN);
+}
+
+static void
+on_go(struct message *message)
+{
+	struct visit *visit = container_of(message, struct visit, go);
+
+	loop_unwatch(visit->loop, visit->watch);
+	memset(visit->watch, 0xff, sizeof(*visit->watch));
+	free(visit->watch);
+	sem_post(&visit->gone);
+}
+
+static void
+send_quick_now(struct loop *loop, struct message *message)
+{
+	loop_put_off_waking();
+	loop_send_quick(loop, message);
+	loop_wake_now();
+}
+
+static void
+nothing_is_told_to_a_watch_that_a_sender_took_away(void **state)
+{
+	struct visit visit = { .come.run = on_come, .go.run = on_go };
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	sem_init(&visit.gone, 0, 0);
+	visit.loop = loop_new(0);
+	visit.fd = fds[0];
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	for (int i = 0; i < 2000; i++) {
+		send_quick_now(visit.loop, &visit.come);
+		send_quick_now(visit.loop, &visit.go);
+		sem_wait(&visit.gone);
+	}
+	loop_free(visit.loop);
+	close(fds[0]);
+	close(fds[1]);
+	sem_destroy(&visit.gone);
 }
 
 struct ping {
@@ -165,6 +337,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_of_each_thread_run_once_and_in_order),
+		cmocka_unit_test(so_do_those_that_senders_may_run_themselves),
+		cmocka_unit_test(what_a_sender_runs_is_the_loops_all_the_same),
+		cmocka_unit_test(
+			nothing_is_told_to_a_watch_that_a_sender_took_away),
 		cmocka_unit_test(
 			descriptors_timers_and_later_work_meet_on_one_thread),
 	};
