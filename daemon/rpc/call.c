@@ -68,7 +68,9 @@ rpc_call_daemon(const struct rpc_call *call)
 }
 
 /* A refusal here would be our own mistake: gRPC takes operations also for
- * calls that have ended, and reports that they failed. */
+ * calls that have ended, and reports that they failed. Without the lock: gRPC
+ * sends from here, and the RPC thread, which the completion wakes, would only
+ * run into it. */
 static void
 start_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
 		 struct rpc_event *event)
@@ -138,7 +140,8 @@ add_message(grpc_op *ops, size_t n, grpc_byte_buffer *message)
 	return n + 1;
 }
 
-/* With the lock held; MESSAGE may be NULL. */
+/* By the one that finds the call finished and nothing being sent; from then on
+ * nobody else sends. MESSAGE may be NULL. */
 static void
 send_status(struct rpc_call *call, grpc_byte_buffer *message)
 {
@@ -171,14 +174,15 @@ static void
 on_sent(struct rpc_event *event, bool ok)
 {
 	struct rpc_call *call = container_of(event, struct rpc_call, sent);
-	bool goes_on;
+	bool is_finished, goes_on;
 
 	pthread_mutex_lock(&call->lock);
 	call->is_sending = false;
+	is_finished = call->is_finished;
 	goes_on = ok && !call->is_finished && !call->is_ended;
-	if (call->is_finished)
-		send_status(call, NULL);
 	pthread_mutex_unlock(&call->lock);
+	if (is_finished)
+		send_status(call, NULL);
 	if (goes_on)
 		call->handler->on_sent(call);
 	rpc_call_unref(call);
@@ -188,19 +192,20 @@ bool
 rpc_call_send(struct rpc_call *call, grpc_byte_buffer *message)
 {
 	grpc_op ops[2] = { 0 };
+	size_t n = 0;
 	bool may_send;
 
 	pthread_mutex_lock(&call->lock);
 	may_send = !call->is_finished && !call->is_ended;
 	if (may_send) {
-		size_t n = add_initial_metadata(call, ops, 0);
-
 		assert(!call->is_sending);
 		call->is_sending = true;
-		start_operations(call, ops, add_message(ops, n, message),
-				 &call->sent);
+		n = add_initial_metadata(call, ops, 0);
 	}
 	pthread_mutex_unlock(&call->lock);
+	if (may_send)
+		start_operations(call, ops, add_message(ops, n, message),
+				 &call->sent);
 	grpc_byte_buffer_destroy(message);
 	return may_send;
 }
@@ -217,18 +222,20 @@ void
 rpc_call_finish(struct rpc_call *call, struct rpc_status *status,
 		grpc_byte_buffer *message)
 {
-	bool is_first;
+	bool is_first, is_sending;
 
 	pthread_mutex_lock(&call->lock);
 	is_first = !call->is_finished && !call->is_ended;
+	is_sending = call->is_sending;
 	if (is_first) {
 		call->is_finished = true;
 		call->status = *status;
-		assert(!message || !call->is_sending);
-		if (!call->is_sending)
-			send_status(call, message);
+		assert(!message || !is_sending);
 	}
 	pthread_mutex_unlock(&call->lock);
+	/* Else it follows what is being sent. */
+	if (is_first && !is_sending)
+		send_status(call, message);
 	if (!is_first)
 		rpc_status_done(status);
 	if (message)

@@ -64,7 +64,6 @@ channel_on_request_done(struct request *request)
 	struct rpc_call *call = &of->channel->call;
 	struct failure failure;
 
-	channel_take_back(of);
 	take_result(of);
 	failure = request->failure;
 	request->failure = (struct failure){ 0 };
@@ -106,14 +105,6 @@ prepare(struct channel_request *of, struct io_request *from,
 	return true;
 }
 
-static bool
-is_flooded(struct channel *channel)
-{
-	SCOPED_LOCK(&channel->lock);
-
-	return channel->n_unanswered >= 2 * channel->max_unanswered;
-}
-
 static void
 fail(struct channel *channel, int errnum, enum failure_reason reason,
      const char *text)
@@ -130,19 +121,22 @@ static bool
 submit(struct channel *channel, struct io_request *from)
 {
 	struct failure failure = { 0 };
-	struct channel_request *of;
+	struct channel_request *of = channel_add_request(channel, from->id,
+							 io_command_size(from));
 
-	if (is_flooded(channel)) {
-		fail(channel, EDQUOT, FAILURE_LIMIT,
-		     "the channel sends requests without waiting for replies; "
-		     "ChannelOpened.max_in_flight says how many may be "
-		     "unanswered");
-		return false;
-	}
-	of = channel_add_request(channel, from->id, io_command_size(from));
 	if (!of) {
 		fail(channel, ENOMEM, FAILURE_NONE,
 		     "the daemon has no memory for another request");
+		return false;
+	}
+	if (of->is_flood) {
+		failure_set(&failure, EDQUOT, FAILURE_LIMIT,
+			    "the channel sends requests without waiting for "
+			    "replies; ChannelOpened.max_in_flight says how "
+			    "many may be unanswered");
+		rpc_call_fail(&channel->call, &failure);
+		channel_answer(of, &failure);
+		failure_done(&failure);
 		return false;
 	}
 	if (!prepare(of, from, &failure)) {
@@ -258,16 +252,19 @@ take_entry(struct channel *channel, struct channel_reader *reader)
 static void
 receive_or_pause(struct channel *channel)
 {
+	bool is_paused;
+
 	if (rpc_call_is_over(&channel->call))
 		return;
 	pthread_mutex_lock(&channel->lock);
-	channel->is_paused = channel->n_unanswered >= channel->max_unanswered ||
-			     (channel->n_unanswered > 0 &&
-			      channel->bytes_unanswered >=
-				      channel->max_bytes_unanswered);
-	if (!channel->is_paused)
-		rpc_call_receive(&channel->call);
+	is_paused = channel->n_unanswered >= channel->max_unanswered ||
+		    (channel->n_unanswered > 0 &&
+		     channel->bytes_unanswered >=
+			     channel->max_bytes_unanswered);
+	channel->is_paused = is_paused;
 	pthread_mutex_unlock(&channel->lock);
+	if (!is_paused)
+		rpc_call_receive(&channel->call);
 }
 
 static void

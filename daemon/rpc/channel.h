@@ -72,6 +72,8 @@ struct channel_request {
 	/* It came when the channel had enough, or was draining. */
 	bool is_excess;
 	bool is_late;
+	/* There are so many that the call is at its end. */
+	bool is_flood;
 };
 
 /* An unused request, or a new one; it is unanswered from here on. NULL: no
@@ -79,12 +81,12 @@ struct channel_request {
 struct channel_request *channel_add_request(struct channel *channel,
 					    uint64_t id, uint64_t size);
 
-/* REQUEST has come back from the core, which it may not be cancelled in any
- * more. */
+/* REQUEST may not be cancelled any more. */
 void channel_take_back(struct channel_request *request);
 
-/* REQUEST, which is not in the core (any more), is answered by FAILURE, or by
- * its reply as it stands if that is NULL. Any thread. */
+/* REQUEST, which is not in the core, or whose on_done runs and which may be
+ * cancelled until here, is answered by FAILURE, or by its reply as it stands if
+ * that is NULL. Any thread. */
 void channel_answer(struct channel_request *request,
 		    const struct failure *failure);
 

@@ -35,6 +35,7 @@ channel_add_request(struct channel *channel, uint64_t id, uint64_t size)
 	channel->n_unanswered++;
 	channel->bytes_unanswered += size;
 	request->is_excess = channel->n_unanswered > channel->max_unanswered;
+	request->is_flood = channel->n_unanswered > 2 * channel->max_unanswered;
 	request->is_late = channel->is_draining;
 	return request;
 }
@@ -68,14 +69,15 @@ fits(const struct channel *channel, const struct io_reply *reply)
 	       channel_writer_length_with_reply(writer, reply) <= RPC_BATCH_MAX;
 }
 
-/* Sends what waits, as much as one message may hold. With the lock held. */
-static void
+/* What waits, as much as one message may hold, for send() once the lock is not
+ * held any more; or NULL. */
+static grpc_byte_buffer *
 flush(struct channel *channel)
 {
 	grpc_byte_buffer *message;
 
 	if (channel->is_sending || !channel->is_open)
-		return;
+		return NULL;
 	while (!list_is_empty(&channel->done)) {
 		struct channel_request *request = container_of(
 			channel->done.next, struct channel_request, link);
@@ -87,8 +89,19 @@ flush(struct channel *channel)
 		retire(channel, request);
 	}
 	message = channel_writer_take(&channel->writer);
-	if (message)
-		channel->is_sending = rpc_call_send(&channel->call, message);
+	channel->is_sending = message != NULL;
+	return message;
+}
+
+/* Without the lock, into which the RPC thread would run when gRPC tells it
+ * that the message has left. */
+static void
+send(struct channel *channel, grpc_byte_buffer *message)
+{
+	if (!message || rpc_call_send(&channel->call, message))
+		return;
+	SCOPED_LOCK(&channel->lock);
+	channel->is_sending = false;
 }
 
 /* Asks for the client's next message if that had been put off. With the lock
@@ -130,13 +143,16 @@ channel_end_if_idle(struct channel *channel)
 		fail_as_draining(channel);
 }
 
-/* Does whatever is possible now. With the lock held. */
-static void
+/* Does whatever is possible now, but for sending the message that it returns,
+ * if any. With the lock held. */
+static grpc_byte_buffer *
 go_on(struct channel *channel)
 {
-	flush(channel);
+	grpc_byte_buffer *message = flush(channel);
+
 	resume(channel);
 	channel_end_if_idle(channel);
+	return message;
 }
 
 void
@@ -144,11 +160,13 @@ channel_on_flushing(struct message *message)
 {
 	struct channel *channel = container_of(message, struct channel,
 					       flushing);
+	grpc_byte_buffer *replies;
 
 	pthread_mutex_lock(&channel->lock);
 	channel->is_flushing_due = false;
-	go_on(channel);
+	replies = go_on(channel);
 	pthread_mutex_unlock(&channel->lock);
+	send(channel, replies);
 	rpc_call_unref(&channel->call);
 }
 
@@ -180,38 +198,47 @@ void
 channel_answer(struct channel_request *request, const struct failure *failure)
 {
 	struct channel *channel = request->channel;
+	grpc_byte_buffer *message = NULL;
 
 	request->reply.id = request->id;
 	if (failure)
 		request->reply.error = rpc_error_from_failure(failure);
-	SCOPED_LOCK(&channel->lock);
+	pthread_mutex_lock(&channel->lock);
 	if (is_of_closed_volume(failure))
 		channel->is_draining = true;
 	list_remove(&request->link);
 	list_append(&channel->done, &request->link);
 	if (!flush_later(channel))
-		go_on(channel);
+		message = go_on(channel);
+	pthread_mutex_unlock(&channel->lock);
+	send(channel, message);
 }
 
 void
 channel_open(struct channel *channel,
 	     const Nbdclientd__V1__ChannelOpened *opened)
 {
-	SCOPED_LOCK(&channel->lock);
+	grpc_byte_buffer *message;
 
+	pthread_mutex_lock(&channel->lock);
 	channel_writer_opened(&channel->writer, opened);
 	channel->is_opening = false;
 	channel->is_open = true;
-	flush(channel);
+	message = flush(channel);
+	pthread_mutex_unlock(&channel->lock);
+	send(channel, message);
 }
 
 void
 channel_continue(struct channel *channel)
 {
-	SCOPED_LOCK(&channel->lock);
+	grpc_byte_buffer *message;
 
+	pthread_mutex_lock(&channel->lock);
 	channel->is_sending = false;
-	go_on(channel);
+	message = go_on(channel);
+	pthread_mutex_unlock(&channel->lock);
+	send(channel, message);
 }
 
 static void
