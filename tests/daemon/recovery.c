@@ -29,10 +29,12 @@
 static void
 set_up(struct disk *f, const char *settings)
 {
-	/* Slow enough that something is in flight whenever it dies. */
+	/* Slow enough that something is in flight whenever it dies: it works on
+	 * fewer requests at a time than a load has in flight, or else all of
+	 * them might be answered together. */
 	disk_start(f, 33 * MIB,
-		   NBDKIT("--filter=delay", "file", "file=FILE", "rdelay=5ms",
-			  "wdelay=5ms"),
+		   NBDKIT("--threads=4", "--filter=delay", "file", "file=FILE",
+			  "rdelay=5ms", "wdelay=5ms"),
 		   settings);
 	disk_open_channel(f);
 }
