@@ -108,8 +108,6 @@ start(struct request_target *target, struct request *request)
 	};
 	int r = check_against_export(request, &facts);
 
-	if (r == 0)
-		r = tell_of_loss(target, request);
 	if (r < 0)
 		return r;
 	request->start = request->offset;
@@ -373,7 +371,10 @@ enum turn {
 static enum turn
 hand_out(struct request_target *target, struct request *request)
 {
-	if (!request->is_started && start(target, request) < 0) {
+	/* Of losses a flush is told each time that it begins: it may itself
+	 * have noticed that a connection is lost. */
+	if ((!request->is_started && start(target, request) < 0) ||
+	    tell_of_loss(target, request) < 0) {
 		dispatch_finish(target, request);
 		return TURN_DONE;
 	}
