@@ -152,6 +152,15 @@ api_refuse_state(struct nbd_handle *h, unsigned states)
 {
 	CLEANUP_FREE char *wanted = describe_states(states);
 
+	/* The error of the call that killed it may have been nobody's to see:
+	 * a command that cannot be sent any more is begun all the same. */
+	if (engine_public_state(h) == PUBLIC_DEAD && h->cause_of_death)
+		return fail(EINVAL,
+			    "invalid state: %s: the handle must be %s, and it "
+			    "died of \"%s\"",
+			    engine_state_name(h),
+			    wanted ? wanted : "in another state",
+			    h->cause_of_death) == 0;
 	fail(engine_public_state(h) == PUBLIC_CREATED ? ENOTCONN : EINVAL,
 	     "invalid state: %s: the handle must be %s", engine_state_name(h),
 	     wanted ? wanted : "in another state");

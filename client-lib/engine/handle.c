@@ -59,6 +59,7 @@ handle_free(struct nbd_handle *h)
 	receive_done(&h->receive);
 	export_info_done(&h->export);
 	config_done(&h->config);
+	free(h->cause_of_death);
 	debug_done(&h->debug);
 	/* Whoever still uses it shall be told; volatile, or the compiler
 	 * leaves out a store to what is about to be freed. */

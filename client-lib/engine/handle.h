@@ -79,6 +79,9 @@ struct nbd_handle {
 	uint64_t read_bytes;  /* asked for by reads in flight */
 	uint32_t n_reads;     /* of them */
 	bool is_disconnecting;
+	/* Of a dead handle: the error that ended the connection, for those who
+	 * come later; NULL if out of memory. */
+	char *cause_of_death;
 };
 
 /* A handle in state START with the default settings, or NULL with the error

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <libnbd.h>
+#include <string.h>
 
 #include "client-lib/engine/command.h"
 #include "client-lib/engine/handle.h"
@@ -210,6 +211,8 @@ dead_as_recorded(struct nbd_handle *h)
 	int errnum = error_last_errno();
 
 	debug_log(&h->debug, "handle dead: %s", error_last_text());
+	if (!h->cause_of_death && error_last_text())
+		h->cause_of_death = strdup(error_last_text());
 	/* The command whose reply broke the protocol shares its error. */
 	if (errnum == EPROTO && h->receive.command)
 		command_fail(h->receive.command, EPROTO);

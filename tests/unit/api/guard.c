@@ -81,6 +81,31 @@ a_call_too_late_fails_with_einval(void **state)
 }
 
 static void
+a_dead_handle_tells_what_it_died_of(void **state)
+{
+	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
+	char greeting[16] = "NBDMAGIC";
+	char buf[512];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], greeting, sizeof(greeting)),
+			 sizeof(greeting));
+	assert_int_equal(nbd_connect_socket(h, fds[0]), -1);
+	assert_int_equal(nbd_aio_is_dead(h), 1);
+	/* Of that alone, however often it is asked. */
+	for (int i = 0; i < 2; i++)
+		assert_fails_with(
+			nbd_pread(h, buf, sizeof(buf), 0, 0), EINVAL,
+			"nbd_pread: invalid state: DEAD: the handle must be "
+			"connected with the server, and it died of "
+			"\"nbd_connect_socket: handshake: ");
+	assert_null(strstr(nbd_get_error(), "died of \"nbd_pread"));
+	close(fds[1]);
+}
+
+static void
 null_arguments_are_efault(void **state)
 {
 	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
@@ -394,6 +419,7 @@ main(void)
 		cmocka_unit_test(closing_nothing_is_fine),
 		cmocka_unit_test(a_call_too_early_fails_with_enotconn),
 		cmocka_unit_test(a_call_too_late_fails_with_einval),
+		cmocka_unit_test(a_dead_handle_tells_what_it_died_of),
 		cmocka_unit_test(null_arguments_are_efault),
 		cmocka_unit_test(an_empty_command_is_refused),
 		cmocka_unit_test(success_does_not_clear_the_error),
