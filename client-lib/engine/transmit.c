@@ -30,6 +30,17 @@ transmit_done(struct transmit *transmit)
 	transmit->staging = NULL;
 }
 
+/* What a request has the server do. A large read counts twice: the sooner it is
+ * there the sooner both ends of the socket are at work. */
+static uint64_t
+work_of(const struct command *command)
+{
+	if (command->type == NBD_CMD_READ &&
+	    command->count >= TRANSMIT_LARGE_READ)
+		return 2 * command->count;
+	return command->payload_length;
+}
+
 void
 transmit_queue(struct nbd_handle *h, struct command *command)
 {
@@ -39,7 +50,7 @@ transmit_queue(struct nbd_handle *h, struct command *command)
 	list_append(&h->pending, &command->link);
 	if (transmit->n_queued++ == 0)
 		transmit->queue = &command->link;
-	transmit->queued_bytes += command->payload_length;
+	transmit->queued_bytes += work_of(command);
 }
 
 void
@@ -192,7 +203,7 @@ add_command(struct nbd_handle *h)
 
 	transmit->queue = transmit->queue->next;
 	transmit->n_queued--;
-	transmit->queued_bytes -= command->payload_length;
+	transmit->queued_bytes -= work_of(command);
 	command->stage = COMMAND_BATCHED;
 	command->sent_begin = transmit->n_built;
 	add_header(h, command);

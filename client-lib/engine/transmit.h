@@ -24,6 +24,8 @@ enum {
 	TRANSMIT_PLENTY = 64,
 	/* Payload that leaves at once: the server has something to do. */
 	TRANSMIT_ENOUGH_BYTES = 256 * 1024,
+	/* So much takes longer than the call that asks for it. */
+	TRANSMIT_LARGE_READ = 32 * 1024,
 };
 
 enum transmit_state {
@@ -40,7 +42,7 @@ struct transmit {
 	struct list *queue;
 	unsigned n_queued;
 	unsigned n_early; /* commands answered before they were wholly sent */
-	uint64_t queued_bytes; /* the payloads of the queue */
+	uint64_t queued_bytes; /* what the queue has the server move */
 	bool is_blocked;       /* the stream takes nothing for now */
 	uint64_t n_built;      /* bytes put into batches */
 	uint64_t n_sent;       /* bytes the stream took */
