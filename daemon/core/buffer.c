@@ -57,58 +57,66 @@ buffer_copy(struct buffer *buffer, const void *data, size_t size)
 	return r;
 }
 
+/* A walk over a part of a buffer, from piece to piece. */
+struct walk {
+	struct iovec whole;
+	const struct iovec *piece;
+	uint64_t at;
+	size_t left;
+};
+
+static void
+walk_begin(struct walk *walk, const struct buffer *buffer, uint64_t at,
+	   size_t length)
+{
+	walk->whole = (struct iovec){ buffer->data, buffer->size };
+	walk->piece = buffer->data ? &walk->whole : buffer->pieces;
+	walk->at = at;
+	walk->left = length;
+}
+
+/* False at the end; else *HERE is what comes next. */
+static bool
+walk_on(struct walk *walk, struct iovec *here)
+{
+	if (walk->left == 0)
+		return false;
+	for (; walk->at >= walk->piece->iov_len; walk->piece++)
+		walk->at -= walk->piece->iov_len;
+	here->iov_base = (char *)walk->piece->iov_base + walk->at;
+	here->iov_len = walk->piece->iov_len - walk->at;
+	if (here->iov_len > walk->left)
+		here->iov_len = walk->left;
+	walk->at += here->iov_len;
+	walk->left -= here->iov_len;
+	return true;
+}
+
 size_t
 buffer_cut(const struct buffer *buffer, uint64_t at, size_t length,
 	   struct iovec *vectors, size_t n_max)
 {
-	const struct iovec whole = { buffer->data, buffer->size };
-	const struct iovec *piece = buffer->data ? &whole : buffer->pieces;
+	struct walk walk;
+	struct iovec here;
 	size_t n = 0;
 
-	for (; length > 0; piece++) {
-		size_t here;
-
-		if (at >= piece->iov_len) {
-			at -= piece->iov_len;
-			continue;
-		}
-		here = piece->iov_len - at;
-		if (here > length)
-			here = length;
+	walk_begin(&walk, buffer, at, length);
+	for (; walk_on(&walk, &here); n++)
 		if (n < n_max)
-			vectors[n] = (struct iovec){
-				.iov_base = (char *)piece->iov_base + at,
-				.iov_len = here,
-			};
-		n++;
-		length -= here;
-		at = 0;
-	}
+			vectors[n] = here;
 	return n;
 }
 
 void
 buffer_read(const struct buffer *buffer, uint64_t at, size_t length, void *to)
 {
-	const struct iovec whole = { buffer->data, buffer->size };
-	const struct iovec *piece = buffer->data ? &whole : buffer->pieces;
+	struct walk walk;
+	struct iovec here;
 	unsigned char *next = to;
 
-	for (; length > 0; piece++) {
-		size_t here;
-
-		if (at >= piece->iov_len) {
-			at -= piece->iov_len;
-			continue;
-		}
-		here = piece->iov_len - at;
-		if (here > length)
-			here = length;
-		memcpy(next, (const char *)piece->iov_base + at, here);
-		next += here;
-		length -= here;
-		at = 0;
-	}
+	walk_begin(&walk, buffer, at, length);
+	for (; walk_on(&walk, &here); next += here.iov_len)
+		memcpy(next, here.iov_base, here.iov_len);
 }
 
 static void

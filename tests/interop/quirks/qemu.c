@@ -12,7 +12,6 @@
 #include "tests/interop/quirks/support.h"
 #include "tests/support/outcome.h"
 #include "tests/support/process.h"
-#include "tests/support/workdir.h"
 
 enum {
 	SIZE = 1 << 20,
@@ -22,14 +21,13 @@ enum {
 static uint8_t block[512];
 
 static void
-start_qemu(struct server *server, char **dir, size_t size, const char *option,
-	   const char *value)
+start_qemu(struct served *s, size_t size, const char *option, const char *value)
 {
 	CLEANUP_FREE char *image = NULL;
 
-	*dir = workdir_make();
-	image = workdir_sparse_file(*dir, "disk", (off_t)size);
-	server_start(server, SERVER_UNIX,
+	s->dir = workdir_make();
+	image = workdir_sparse_file(s->dir, "disk", (off_t)size);
+	server_start(&s->server, SERVER_UNIX,
 		     (const char *const[]){ "qemu-nbd", "-f", "raw", image,
 					    option, value, NULL });
 }
@@ -37,33 +35,30 @@ start_qemu(struct server *server, char **dir, size_t size, const char *option,
 static void
 qemu_exports_whole_sectors(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE + 100, "-t", NULL);
-	h = open_named(&server, "");
-	assert_int_equal(nbd_get_size(h), SIZE + 512);
-	assert_nbd_ok(nbd_pread(h, block, 512, SIZE, 0));
-	expect_usable(h);
+	start_qemu(&s, SIZE + 100, "-t", NULL);
+	s.h = open_named(&s.server, "");
+	assert_int_equal(nbd_get_size(s.h), SIZE + 512);
+	assert_nbd_ok(nbd_pread(s.h, block, 512, SIZE, 0));
+	expect_usable(s.h);
 }
 
 static void
 qemu_tells_its_block_sizes(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-t", NULL);
-	h = open_negotiating(&server);
-	assert_nbd_ok(nbd_opt_info(h));
-	assert_int_equal(nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM), 1);
-	assert_int_equal(nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM), 32 * MIB);
-	assert_nbd_ok(nbd_opt_go(h));
-	expect_usable(h);
+	start_qemu(&s, SIZE, "-t", NULL);
+	s.h = open_negotiating(&s.server);
+	assert_nbd_ok(nbd_opt_info(s.h));
+	assert_int_equal(nbd_get_block_size(s.h, LIBNBD_SIZE_MINIMUM), 1);
+	assert_int_equal(nbd_get_block_size(s.h, LIBNBD_SIZE_MAXIMUM),
+			 32 * MIB);
+	assert_nbd_ok(nbd_opt_go(s.h));
+	expect_usable(s.h);
 }
 
 static void
@@ -72,99 +67,91 @@ qemu_takes_32_mib_and_hangs_up_on_more(void **state)
 	enum {
 		TOO_MUCH = 33 * MIB
 	};
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 	CLEANUP_FREE uint8_t *bytes = calloc(1, TOO_MUCH);
 
 	(void)state;
-	start_qemu(&server, &dir, 64 * MIB, "-t", NULL);
-	h = open_named(&server, "");
-	assert_nbd_errno(nbd_pread(h, bytes, TOO_MUCH, 0, 0), EINVAL);
-	assert_nbd_errno(nbd_pwrite(h, bytes, TOO_MUCH, 0, 0), ERANGE);
-	assert_nbd_ok(nbd_pread(h, bytes, 32 * MIB, 0, 0));
-	assert_nbd_ok(nbd_pwrite(h, bytes, 32 * MIB, 0, 0));
-	assert_nbd_ok(nbd_set_strict_mode(h, 0));
-	assert_nbd_errno(nbd_pread(h, bytes, TOO_MUCH, 0, 0), EINVAL);
-	assert_int_equal(nbd_aio_is_ready(h), 1);
-	assert_int_equal(nbd_pwrite(h, bytes, TOO_MUCH, 0, 0), -1);
-	assert_false(nbd_aio_is_ready(h));
+	start_qemu(&s, 64 * MIB, "-t", NULL);
+	s.h = open_named(&s.server, "");
+	assert_nbd_errno(nbd_pread(s.h, bytes, TOO_MUCH, 0, 0), EINVAL);
+	assert_nbd_errno(nbd_pwrite(s.h, bytes, TOO_MUCH, 0, 0), ERANGE);
+	assert_nbd_ok(nbd_pread(s.h, bytes, 32 * MIB, 0, 0));
+	assert_nbd_ok(nbd_pwrite(s.h, bytes, 32 * MIB, 0, 0));
+	assert_nbd_ok(nbd_set_strict_mode(s.h, 0));
+	assert_nbd_errno(nbd_pread(s.h, bytes, TOO_MUCH, 0, 0), EINVAL);
+	assert_int_equal(nbd_aio_is_ready(s.h), 1);
+	assert_int_equal(nbd_pwrite(s.h, bytes, TOO_MUCH, 0, 0), -1);
+	assert_false(nbd_aio_is_ready(s.h));
 }
 
 static void
 qemu_has_words_for_every_error(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-t", NULL);
-	h = open_named(&server, "");
-	assert_nbd_errno(nbd_pwrite(h, block, 512, SIZE, 0), ENOSPC);
-	assert_nbd_ok(nbd_set_strict_mode(h, 0));
+	start_qemu(&s, SIZE, "-t", NULL);
+	s.h = open_named(&s.server, "");
+	assert_nbd_errno(nbd_pwrite(s.h, block, 512, SIZE, 0), ENOSPC);
+	assert_nbd_ok(nbd_set_strict_mode(s.h, 0));
 	/* Not ENOSPC as the specification has it, and in a chunk. */
-	assert_nbd_errno(nbd_pwrite(h, block, 512, SIZE, 0), EINVAL);
+	assert_nbd_errno(nbd_pwrite(s.h, block, 512, SIZE, 0), EINVAL);
 	assert_non_null(strstr(nbd_get_error(), "past EOF"));
-	assert_nbd_errno(nbd_trim(h, 512, SIZE, 0), EINVAL);
+	assert_nbd_errno(nbd_trim(s.h, 512, SIZE, 0), EINVAL);
 	assert_non_null(strstr(nbd_get_error(), "past EOF"));
 	/* Reading nothing is no error there. */
-	assert_nbd_ok(nbd_pread(h, block, 0, 0, 0));
-	expect_usable(h);
+	assert_nbd_ok(nbd_pread(s.h, block, 0, 0, 0));
+	expect_usable(s.h);
 }
 
 static void
 qemu_agrees_to_structured_replies_once(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-t", NULL);
-	h = open_negotiating(&server);
-	assert_int_equal(nbd_get_structured_replies_negotiated(h), 1);
-	assert_int_equal(nbd_opt_structured_reply(h), 0);
-	assert_int_equal(nbd_get_structured_replies_negotiated(h), 1);
-	assert_nbd_ok(nbd_opt_go(h));
-	expect_usable(h);
+	start_qemu(&s, SIZE, "-t", NULL);
+	s.h = open_negotiating(&s.server);
+	assert_int_equal(nbd_get_structured_replies_negotiated(s.h), 1);
+	assert_int_equal(nbd_opt_structured_reply(s.h), 0);
+	assert_int_equal(nbd_get_structured_replies_negotiated(s.h), 1);
+	assert_nbd_ok(nbd_opt_go(s.h));
+	expect_usable(s.h);
 }
 
 /* The kernel takes the second connection, the server does not. */
 static void
 qemu_greets_one_client_at_a_time(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 	CLEANUP_HANDLE struct nbd_handle *first = NULL;
 	CLEANUP_HANDLE struct nbd_handle *second = nbd_create();
 	CLEANUP_HANDLE struct nbd_handle *third = NULL;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-t", NULL);
-	first = open_named(&server, "");
+	start_qemu(&s, SIZE, "-t", NULL);
+	first = open_named(&s.server, "");
 	assert_nbd_ok(nbd_ext_set_connect_timeout(second, 100));
-	assert_nbd_errno(nbd_connect_unix(second, server.socket), ETIMEDOUT);
+	assert_nbd_errno(nbd_connect_unix(second, s.server.socket), ETIMEDOUT);
 	expect_usable(first);
-	third = open_named(&server, "");
+	third = open_named(&s.server, "");
 	expect_usable(third);
 }
 
 static void
 qemu_goes_with_its_last_client(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 	CLEANUP_HANDLE struct nbd_handle *first = NULL;
 	CLEANUP_HANDLE struct nbd_handle *second = nbd_create();
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, NULL, NULL);
-	first = open_named(&server, "");
+	start_qemu(&s, SIZE, NULL, NULL);
+	first = open_named(&s.server, "");
 	expect_usable(first);
-	process_wait(server.pid);
-	server.pid = 0;
-	assert_int_equal(nbd_connect_unix(second, server.socket), -1);
+	process_wait(s.server.pid);
+	s.server.pid = 0;
+	assert_int_equal(nbd_connect_unix(second, s.server.socket), -1);
 	assert_true(nbd_get_errno() == ECONNREFUSED ||
 		    nbd_get_errno() == ENOENT);
 }
@@ -172,17 +159,15 @@ qemu_goes_with_its_last_client(void **state)
 static void
 qemu_wants_the_exact_name(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = NULL;
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-tx", "disk");
-	h = open_negotiating(&server);
-	assert_nbd_errno(nbd_opt_go(h), ENOENT);
-	assert_nbd_ok(nbd_set_export_name(h, "disk"));
-	assert_nbd_ok(nbd_opt_go(h));
-	expect_usable(h);
+	start_qemu(&s, SIZE, "-tx", "disk");
+	s.h = open_negotiating(&s.server);
+	assert_nbd_errno(nbd_opt_go(s.h), ENOENT);
+	assert_nbd_ok(nbd_set_export_name(s.h, "disk"));
+	assert_nbd_ok(nbd_opt_go(s.h));
+	expect_usable(s.h);
 }
 
 static int
@@ -202,21 +187,20 @@ on_depth(void *user_data, const char *context, uint64_t offset,
 static void
 qemu_tells_a_depth_that_is_no_flag(void **state)
 {
-	CLEANUP_SERVER struct server server = { .alive = -1 };
-	CLEANUP_WORKDIR char *dir = NULL;
-	CLEANUP_HANDLE struct nbd_handle *h = nbd_create();
+	CLEANUP_SERVED struct served s = NOTHING_SERVED;
 	uint32_t depth = 77;
 	nbd_extent_callback extent = { .callback = on_depth,
 				       .user_data = &depth };
 
 	(void)state;
-	start_qemu(&server, &dir, SIZE, "-tA", NULL);
-	assert_nbd_ok(
-		nbd_add_meta_context(h, LIBNBD_CONTEXT_QEMU_ALLOCATION_DEPTH));
-	assert_nbd_ok(nbd_connect_unix(h, server.socket));
-	assert_nbd_ok(nbd_block_status(h, SIZE, 0, extent, 0));
+	s.h = nbd_create();
+	start_qemu(&s, SIZE, "-tA", NULL);
+	assert_nbd_ok(nbd_add_meta_context(
+		s.h, LIBNBD_CONTEXT_QEMU_ALLOCATION_DEPTH));
+	assert_nbd_ok(nbd_connect_unix(s.h, s.server.socket));
+	assert_nbd_ok(nbd_block_status(s.h, SIZE, 0, extent, 0));
 	assert_int_equal(depth, 1);
-	expect_usable(h);
+	expect_usable(s.h);
 }
 
 int

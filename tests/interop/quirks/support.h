@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the tests of servers' quirks have in common: handles that close by
- * themselves, and looking at one that should be usable.
+ * What the tests of servers' quirks have in common: what ends by itself, and
+ * looking at a handle that should be usable.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "tests/interop/fixture.h"
+#include "tests/support/workdir.h"
 
 static inline void
 close_handle(struct nbd_handle **h)
@@ -18,6 +19,29 @@ close_handle(struct nbd_handle **h)
 }
 
 #define CLEANUP_HANDLE CLEANUP(close_handle)
+
+/* A server of something in a folder of its own, and the handle that looks at
+ * it. All of it ends together. */
+struct served {
+	struct server server;
+	char *dir;
+	struct nbd_handle *h;
+};
+
+#define NOTHING_SERVED             \
+	{                          \
+		.server.alive = -1 \
+	}
+
+static inline void
+end_served(struct served *s)
+{
+	nbd_close(s->h);
+	workdir_remove(s->dir);
+	server_stop(&s->server);
+}
+
+#define CLEANUP_SERVED CLEANUP(end_served)
 
 /* A handle connected to the export of this name. */
 static inline struct nbd_handle *

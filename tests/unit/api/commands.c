@@ -23,15 +23,8 @@ start_servers(void **state)
 {
 	(void)state;
 	server_start_line(&full, SERVER_UNIX, "nbdkit memory 1M");
-	server_start_line(&blocks, SERVER_UNIX,
-			  "nbdkit -r --filter=blocksize-policy memory 1M "
-			  "blocksize-minimum=512 blocksize-preferred=4096 "
-			  "blocksize-maximum=65536");
-	server_start_line(&bare, SERVER_UNIX,
-			  "nbdkit --filter=nozero eval "
-			  "get_size=echo\t1048576 "
-			  "pread=dd\tif=/dev/zero\tcount=$3\tiflag=count_bytes "
-			  "pwrite=cat\t>/dev/null");
+	server_start_line(&blocks, SERVER_UNIX, "nbdkit -r " MEMORY_OF_BLOCKS);
+	server_start_line(&bare, SERVER_UNIX, "nbdkit " BARE_ZEROES);
 	return 0;
 }
 

@@ -28,16 +28,9 @@ start_servers(void **state)
 {
 	(void)state;
 	server_start_line(&full, SERVER_UNIX, "nbdkit memory 1M");
-	server_start_line(&blocks, SERVER_UNIX,
-			  "nbdkit --filter=blocksize-policy memory 1M "
-			  "blocksize-minimum=512 blocksize-preferred=4096 "
-			  "blocksize-maximum=65536");
+	server_start_line(&blocks, SERVER_UNIX, "nbdkit " MEMORY_OF_BLOCKS);
 	server_start_line(&fixed, SERVER_UNIX, "nbdkit -r memory 1M");
-	server_start_line(&bare, SERVER_UNIX,
-			  "nbdkit --filter=nozero eval "
-			  "get_size=echo\t1048576 "
-			  "pread=dd\tif=/dev/zero\tcount=$3\tiflag=count_bytes "
-			  "pwrite=cat\t>/dev/null");
+	server_start_line(&bare, SERVER_UNIX, "nbdkit " BARE_ZEROES);
 	return 0;
 }
 

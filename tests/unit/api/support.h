@@ -17,6 +17,17 @@ cleanup_handle(struct nbd_handle **h)
 /* A handle that is closed when the scope ends. */
 #define CLEANUP_HANDLE __attribute__((cleanup(cleanup_handle)))
 
+/* Words for nbdkit: 1 MiB in blocks of 512 bytes, and 1 MiB that does nothing but
+ * read and write. */
+#define MEMORY_OF_BLOCKS                                  \
+	"--filter=blocksize-policy memory 1M "            \
+	"blocksize-minimum=512 blocksize-preferred=4096 " \
+	"blocksize-maximum=65536"
+#define BARE_ZEROES                                            \
+	"--filter=nozero eval get_size=echo\t1048576 "         \
+	"pread=dd\tif=/dev/zero\tcount=$3\tiflag=count_bytes " \
+	"pwrite=cat\t>/dev/null"
+
 /* CALL failed with errno NUMBER and a text that contains PART. */
 #define assert_fails_with(call, number, part)                       \
 	do {                                                        \
