@@ -3,18 +3,26 @@
  * The order of writes to the same bytes, with a server that carries one of them
  * out late: a write that was given up must not overtake a newer one.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
 #include "tests/daemon/disk.h"
+#include "tests/support/outcome.h"
 #include "tests/support/unit.h"
+#include "tests/support/workdir.h"
 
 #define MIB  (1024 * 1024)
 #define SIZE 65536
 
 #define DEADLINE_EXCEEDED 4
 
-/* nbdkit's plugin of shell scripts, several at a time: the first write lies
- * down for a second before it touches the file. */
+#define ELSEWHERE 262144
+
+/* nbdkit's plugin of shell scripts, several at a time: the first write below
+ * ELSEWHERE waits for the gate before it touches the file. */
 static void
 set_up(struct disk *f)
 {
@@ -24,11 +32,24 @@ set_up(struct disk *f)
 		       "thread_model=echo parallel",
 		       "pread=dd if=FILE iflag=skip_bytes,count_bytes skip=$4 "
 		       "count=$3 status=none",
-		       "pwrite=f=FILE; mkdir $f.once 2>/dev/null && sleep 1; "
+		       "pwrite=f=FILE; [ $4 -lt 262144 ] && "
+		       "mkdir $f.once 2>/dev/null && flock $f.gate true; "
 		       "dd of=$f oflag=seek_bytes conv=notrunc seek=$4 "
 		       "status=none"),
 		"");
 	disk_open_channel(f);
+}
+
+/* What is returned holds the gate shut until it is closed. */
+static int
+shut_gate(const struct disk *f)
+{
+	CLEANUP_FREE char *path = workdir_path(f->dir, "disk.gate");
+	int gate = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (gate < 0 || flock(gate, LOCK_EX) < 0)
+		test_broken("cannot lock %s: %m", path);
+	return gate;
 }
 
 static void
@@ -43,9 +64,11 @@ a_write_given_up_does_not_overtake_a_newer_one(void **state)
 {
 	struct disk f;
 	struct disk_answer old, newer, elsewhere, hasty;
+	int gate;
 
 	(void)state;
 	set_up(&f);
+	gate = shut_gate(&f);
 	submit(&f, &old, 0, 1, 300);
 	disk_await(&f, &old);
 	assert_int_equal(old.error.status, DEADLINE_EXCEEDED);
@@ -54,7 +77,7 @@ a_write_given_up_does_not_overtake_a_newer_one(void **state)
 	/* Half of it is over the old one, and so it waits. */
 	submit(&f, &newer, SIZE / 2, 2, 30000);
 	/* Others need not, and get past it. */
-	submit(&f, &elsewhere, 4 * SIZE, 3, 30000);
+	submit(&f, &elsewhere, ELSEWHERE, 3, 30000);
 	disk_await(&f, &elsewhere);
 	assert_false(elsewhere.has_failed);
 	assert_false(newer.is_there);
@@ -65,10 +88,11 @@ a_write_given_up_does_not_overtake_a_newer_one(void **state)
 	assert_int_equal(hasty.error.applied,
 			 NBDCLIENTD__V1__APPLIED__APPLIED_NO);
 	assert_non_null(strstr(hasty.error.message, "an earlier write"));
+	close(gate);
 	disk_await(&f, &newer);
 	assert_false(newer.has_failed);
 	disk_expect(&f, SIZE / 2, SIZE, 2);
-	disk_expect(&f, 4 * SIZE, SIZE, 3);
+	disk_expect(&f, ELSEWHERE, SIZE, 3);
 	disk_stop(&f);
 }
 
@@ -76,12 +100,20 @@ static void
 writes_to_the_same_bytes_are_carried_out_as_they_came(void **state)
 {
 	struct disk f;
-	struct disk_answer answers[8];
+	struct disk_answer answers[8], elsewhere;
+	int gate;
 
 	(void)state;
 	set_up(&f);
+	gate = shut_gate(&f);
 	for (uint8_t i = 0; i < 8; i++)
 		submit(&f, &answers[i], 0, (uint8_t)(i + 1), 30000);
+	/* When this one is there, the daemon knows of all of them. */
+	submit(&f, &elsewhere, ELSEWHERE, 9, 30000);
+	disk_await(&f, &elsewhere);
+	for (uint8_t i = 0; i < 8; i++)
+		assert_false(answers[i].is_there);
+	close(gate);
 	for (uint8_t i = 0; i < 8; i++) {
 		disk_await(&f, &answers[i]);
 		assert_false(answers[i].has_failed);
