@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The order of writes to the same bytes, with a server that carries one of them
- * out late: a write that was given up must not overtake a newer one.
+ * A server that takes its time over one request, as long as the test likes: a
+ * write that was given up must not overtake a newer one to the same bytes, and
+ * a flush during which the server is lost must not succeed.
  */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -18,6 +20,7 @@
 #define SIZE 65536
 
 #define DEADLINE_EXCEEDED 4
+#define DATA_LOSS         15
 
 #define ELSEWHERE 262144
 
@@ -50,6 +53,17 @@ shut_gate(const struct disk *f)
 	if (gate < 0 || flock(gate, LOCK_EX) < 0)
 		test_broken("cannot lock %s: %m", path);
 	return gate;
+}
+
+/* Until somebody has written into the FIFO. */
+static void
+await_news(const char *path)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	if (fd < 0 || read(fd, &byte, 1) != 1)
+		test_broken("nothing came from %s: %m", path);
 }
 
 static void
@@ -122,6 +136,44 @@ writes_to_the_same_bytes_are_carried_out_as_they_came(void **state)
 	disk_stop(&f);
 }
 
+/* The flush goes to a server that tells it has come and then stands still, and
+ * again to one that answers at once. */
+static void
+report_reaches_a_flush_that_was_under_way(void **state)
+{
+	struct disk f;
+	struct disk_answer flush = {
+		.request.io.command = NBDCLIENTD__V1__COMMAND__COMMAND_FLUSH,
+	};
+	struct client_error error;
+	CLEANUP_FREE char *news = NULL;
+	CLEANUP_CLOSE int gate = -1;
+
+	(void)state;
+	disk_start(&f, MIB,
+		   NBDKIT("eval", "get_size=echo 1048576",
+			  "pread=head -c $3 /dev/zero", "pwrite=cat >/dev/null",
+			  "flush=f=FILE; mkdir $f.once 2>/dev/null || exit 0; "
+			  "echo >$f.news; flock $f.gate true"),
+		   "Unflushed=report\n");
+	news = workdir_path(f.dir, "disk.news");
+	assert_int_equal(mkfifo(news, 0600), 0);
+	gate = shut_gate(&f);
+	disk_open_channel(&f);
+	disk_write(&f, 1000, 5000, 1);
+	disk_submit(&f, &flush, DISK_TIMEOUT);
+	await_news(news);
+	reborn_restart(&f.server);
+	disk_await(&f, &flush);
+	assert_true(flush.has_failed);
+	assert_int_equal(flush.error.status, DATA_LOSS);
+	assert_string_equal(flush.error.message,
+			    "flush: writes that were acknowledged may be lost, "
+			    "at (offset+length) 1000+5000");
+	assert_int_equal(disk_flush(&f, &error), 0);
+	disk_stop(&f);
+}
+
 int
 main(void)
 {
@@ -130,6 +182,7 @@ main(void)
 			a_write_given_up_does_not_overtake_a_newer_one),
 		cmocka_unit_test(
 			writes_to_the_same_bytes_are_carried_out_as_they_came),
+		cmocka_unit_test(report_reaches_a_flush_that_was_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
