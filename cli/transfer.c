@@ -95,8 +95,9 @@ static bool
 may_start(const struct run *run)
 {
 	return !run->is_failed && !run->is_at_end &&
-	       run->n_busy < run->window.size && !interrupted() &&
-	       rate_delay(run) == 0;
+	       run->n_busy < run->window.size &&
+	       run->bytes_offloaded < TRANSFER_OFFLOADED_MAX &&
+	       !interrupted() && rate_delay(run) == 0;
 }
 
 static void
@@ -142,6 +143,16 @@ smallest(uint64_t a, uint64_t b, uint64_t c)
 	return smaller < c ? smaller : c;
 }
 
+/* What the user says of requests and of their rate is meant for pieces. */
+static uint64_t
+wanted_chunk(const struct run *run)
+{
+	bool is_large = run->is_offloaded && !run->transfer->jobs &&
+			!run->transfer->rate;
+
+	return is_large ? TRANSFER_OFFLOADED_CHUNK : TRANSFER_CHUNK;
+}
+
 static int
 run_init(struct run *run, struct transfer *transfer)
 {
@@ -157,9 +168,8 @@ run_init(struct run *run, struct transfer *transfer)
 				disk_can_copy(destination, source),
 		.started_at = progress_now(),
 	};
-	run->chunk = smallest(run->is_offloaded ? TRANSFER_OFFLOADED_CHUNK
-						: TRANSFER_CHUNK,
-			      source->max_payload, destination->max_payload);
+	run->chunk = smallest(wanted_chunk(run), source->max_payload,
+			      destination->max_payload);
 	run->slow_chunk = smallest(2 * run->chunk, source->max_payload,
 				   destination->max_payload);
 	window_init(&run->window, transfer->jobs, run->is_offloaded ? 4 : 8,

@@ -19,8 +19,11 @@ struct progress;
  * that all pieces under way stay in the processor's cache. */
 #define TRANSFER_CHUNK (UINT64_C(192) << 10)
 
-/* The same where the daemon copies: a message takes longer than the bytes. */
-#define TRANSFER_OFFLOADED_CHUNK (UINT64_C(1) << 20)
+/* Where the daemon copies, which makes pieces of that size itself: as much as it
+ * takes for one message; and what it may have to do at once, which is waited for
+ * when the user interrupts. */
+#define TRANSFER_OFFLOADED_CHUNK (21 * TRANSFER_CHUNK)
+#define TRANSFER_OFFLOADED_MAX   (UINT64_C(32) << 20)
 
 struct transfer {
 	const struct options *options;

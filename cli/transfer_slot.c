@@ -14,6 +14,8 @@ static void
 slot_free(struct slot *slot)
 {
 	payload_release(&slot->request.data);
+	if (slot->request.source)
+		slot->run->bytes_offloaded -= slot->request.length;
 	slot->state = SLOT_FREE;
 	slot->run->n_busy--;
 	window_add_done(&slot->run->window);
@@ -187,6 +189,7 @@ slot_start_copy(struct run *run, uint64_t length)
 
 	slot->request.source = run->transfer->source;
 	slot->request.source_offset = run->walk.offset;
+	run->bytes_offloaded += length;
 	slot_ready(slot);
 }
 

@@ -12,7 +12,7 @@
 #include "cli/disk.h"
 #include "cli/extents.h"
 #include "cli/transfer.h"
-#include "cli/transfer_window.h"
+#include "common/window.h"
 
 enum slot_state {
 	SLOT_FREE,
@@ -37,6 +37,8 @@ struct run {
 	struct slot *slots;
 	unsigned int n_slots;
 	unsigned int n_busy;
+	/* Bytes that the destination is to take from the source. */
+	uint64_t bytes_offloaded;
 	struct window window;
 	uint64_t next_sequence;
 	/* The sequence number that a pipe takes next. */

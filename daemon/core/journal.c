@@ -71,6 +71,10 @@ journal_set(struct journal *journal, enum unflushed_policy policy,
 	journal->is_on = policy != UNFLUSHED_IGNORE;
 	journal->keeps_data = policy == UNFLUSHED_REPLAY;
 	journal->limit = limit;
+	if (journal->flush_at == 0)
+		journal->flush_at = JOURNAL_EAGER;
+	if (journal->flush_at > limit / 2)
+		journal->flush_at = limit / 2;
 }
 
 static uint64_t
@@ -95,7 +99,23 @@ journal_has_room(const struct journal *journal, enum request_command command,
 bool
 journal_wants_flush(const struct journal *journal)
 {
-	return journal->is_on && journal->bytes >= journal->limit / 2;
+	return journal->is_on && journal->bytes >= journal->flush_at;
+}
+
+void
+journal_note_flush(struct journal *journal, uint64_t taken, uint64_t after)
+{
+	uint64_t most = journal->limit / 2;
+	uint64_t least = most < JOURNAL_EAGER ? most : JOURNAL_EAGER;
+
+	if (taken > after / 4)
+		journal->flush_at *= 2;
+	else if (taken < after / 16)
+		journal->flush_at /= 2;
+	if (journal->flush_at < least)
+		journal->flush_at = least;
+	if (journal->flush_at > most)
+		journal->flush_at = most;
 }
 
 static bool

@@ -52,12 +52,18 @@ struct journal_entry {
 	bool is_refused;
 };
 
+/* What stays in the processor's cache: bytes that are kept cost little then. */
+#define JOURNAL_EAGER (2u << 20)
+
 struct journal {
 	/* Else nothing is kept and nothing can be replayed. */
 	bool is_on;
 	/* Replay; else the ranges alone, to be reported. */
 	bool keeps_data;
 	uint64_t limit;
+	/* So much is kept that it is time to flush: from JOURNAL_EAGER to half
+	 * of the limit. */
+	uint64_t flush_at;
 	struct list entries;
 	/* Read by other threads. */
 	atomic_ullong bytes;
@@ -84,6 +90,10 @@ bool journal_has_room(const struct journal *journal,
 		      enum request_command command, uint64_t length);
 /* So much is kept that it is time to flush. */
 bool journal_wants_flush(const struct journal *journal);
+/* A flush has taken TAKEN, and AFTER had passed since the last one: if they take
+ * too much of the time they become fewer, and if they take little more. */
+void journal_note_flush(struct journal *journal, uint64_t taken,
+			uint64_t after);
 
 /* PART, a command that writes for its request, is about to be sent: whatever
  * is needed to keep it is in part->entry. 0 or -ENOMEM. */

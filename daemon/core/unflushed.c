@@ -64,6 +64,17 @@ unflushed_init(struct volume *volume)
 }
 
 static void
+note_flush(struct volume *volume)
+{
+	const struct request_times *times = &volume->early_flush.times;
+
+	journal_note_flush(&volume->target.journal,
+			   times->ended - times->arrived,
+			   times->arrived - volume->flushed_early_at);
+	volume->flushed_early_at = times->ended;
+}
+
+static void
 on_flushed(struct request *request)
 {
 	struct volume *volume = request->user;
@@ -78,6 +89,8 @@ on_flushed(struct request *request)
 			  failure_text(&request->failure));
 		loop_set_timer(volume->loop, &volume->flush_pause,
 			       loop_now(volume->loop) + PAUSE);
+	} else {
+		note_flush(volume);
 	}
 	volume->is_flushing_early = false;
 	request_done(request);

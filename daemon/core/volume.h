@@ -106,6 +106,11 @@ void volume_unref(struct volume *volume);
 
 const char *volume_name(const struct volume *volume);
 enum volume_state volume_state(const struct volume *volume);
+/* Are these bytes all there, as far as is known of the export? Requests say
+ * more; this is for who plans several of them. */
+bool volume_has_range(struct volume *volume, uint64_t offset, uint64_t length);
+/* How long a request may take that has no deadline: ns. */
+uint64_t volume_request_timeout(const struct volume *volume);
 
 /* Checks, queues and carries out REQUEST; its on_done tells the outcome. The
  * request keeps the volume alive. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/checked.h"
 #include "common/cleanup.h"
 #include "daemon/core/access.h"
 #include "daemon/core/check.h"
@@ -85,6 +86,21 @@ enum volume_state
 volume_state(const struct volume *volume)
 {
 	return (enum volume_state)volume->state;
+}
+
+bool
+volume_has_range(struct volume *volume, uint64_t offset, uint64_t length)
+{
+	SCOPED_LOCK(&volume->lock);
+
+	return !volume->shows_export ||
+	       checked_range(offset, length, volume->shown_export.size);
+}
+
+uint64_t
+volume_request_timeout(const struct volume *volume)
+{
+	return volume->target.request_timeout;
 }
 
 bool

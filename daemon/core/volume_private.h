@@ -86,6 +86,8 @@ struct volume {
 	struct request flush;
 	/* The daemon's own, to keep the journal small; see unflushed.c. */
 	struct request early_flush;
+	/* When the last one ended. */
+	uint64_t flushed_early_at;
 	struct timer flush_pause;
 	bool is_flushing_early;
 	/* What it is known by; and what was there instead when it was

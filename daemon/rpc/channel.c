@@ -57,8 +57,8 @@ take_result(struct channel_request *of)
 	extents_done(&of->extents);
 }
 
-void
-channel_on_request_done(struct request *request)
+static void
+on_request_done(struct request *request)
 {
 	struct channel_request *of = request->user;
 	struct rpc_call *call = &of->channel->call;
@@ -89,16 +89,17 @@ prepare(struct channel_request *of, struct io_request *from,
 				   "more than %u requests of this channel are "
 				   "unanswered",
 				   channel->max_unanswered) == 0;
-	request->on_done = channel_on_request_done;
-	if (from->source ? !channel_copy_prepare(of, from, failure)
-			 : io_command_fill(request, from, failure) < 0)
+	if (from->source)
+		return channel_copy_prepare(of, from, failure);
+	if (io_command_fill(request, from, failure) < 0)
 		return false;
-	if (request->command == REQUEST_READ && !of->source) {
+	if (request->command == REQUEST_READ) {
 		if (!rpc_peer_reserve(channel->call.peer, request->length,
 				      failure))
 			return false;
 		of->reserved = request->length;
 	}
+	request->on_done = on_request_done;
 	request->on_extents = on_extents;
 	request->user = of;
 	request->client = rpc_call_client(&channel->call);
@@ -147,8 +148,10 @@ submit(struct channel *channel, struct io_request *from)
 	}
 	/* the request's own, until it is done */
 	rpc_call_ref(&channel->call);
-	volume_submit(of->source ? of->source : channel->opening.volume,
-		      &of->request);
+	if (of->copy)
+		channel_copy_submit(of->copy);
+	else
+		volume_submit(channel->opening.volume, &of->request);
 	return true;
 }
 
@@ -298,6 +301,7 @@ on_start(struct rpc_call *call)
 	list_init(&channel->in_flight);
 	list_init(&channel->done);
 	list_init(&channel->unused);
+	copying_init(&channel->copying);
 	channel->max_unanswered = MAX_UNANSWERED;
 	if (channel->max_unanswered > call->peer->rpc->max_requests)
 		channel->max_unanswered = call->peer->rpc->max_requests;
@@ -333,10 +337,15 @@ on_end(struct rpc_call *call)
 	struct channel *channel = channel_of(call);
 
 	one_request_cancel(&channel->opening);
+	channel_copy_cancel_all(channel);
 	SCOPED_LOCK(&channel->lock);
-	list_for_each(link, &channel->in_flight)
-		request_cancel(&container_of(link, struct channel_request, link)
-					->request);
+	list_for_each(link, &channel->in_flight) {
+		struct channel_request *of = container_of(
+			link, struct channel_request, link);
+
+		if (!of->copy)
+			request_cancel(&of->request);
+	}
 }
 
 static void
@@ -355,6 +364,7 @@ on_free(struct rpc_call *call)
 	struct channel *channel = channel_of(call);
 
 	channel_free_requests(channel);
+	copying_done(&channel->copying);
 	one_request_free(&channel->opening);
 	pthread_mutex_destroy(&channel->lock);
 }

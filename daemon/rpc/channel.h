@@ -15,6 +15,7 @@
 #include "daemon/core/loop.h"
 #include "daemon/core/request.h"
 #include "daemon/rpc/call.h"
+#include "daemon/rpc/channel_copy.h"
 #include "daemon/rpc/extents.h"
 #include "daemon/rpc/one_request.h"
 #include "proto/channel_codec.h"
@@ -37,6 +38,7 @@ struct channel {
 	uint64_t bytes_unanswered;
 	unsigned int max_unanswered;
 	uint64_t max_bytes_unanswered;
+	struct copying copying;
 	struct channel_writer writer;
 	/* `open` has come and is not answered; `opened` has been written, and
 	 * replies may follow. */
@@ -64,11 +66,8 @@ struct channel_request {
 	uint64_t reserved;
 	struct extents extents;
 	struct io_reply reply;
-	/* Of a copy: where the bytes are read, with a reference until they
-	 * have been, and where and how they are to be written. */
-	struct volume *source;
-	uint64_t copy_offset;
-	uint32_t copy_flags;
+	/* Instead of the request: a write with a source. */
+	struct channel_copy *copy;
 	/* It came when the channel had enough, or was draining. */
 	bool is_excess;
 	bool is_late;
@@ -81,26 +80,11 @@ struct channel_request {
 struct channel_request *channel_add_request(struct channel *channel,
 					    uint64_t id, uint64_t size);
 
-/* REQUEST may not be cancelled any more. */
-void channel_take_back(struct channel_request *request);
-
 /* REQUEST, which is not in the core, or whose on_done runs and which may be
  * cancelled until here, is answered by FAILURE, or by its reply as it stands if
  * that is NULL. Any thread. */
 void channel_answer(struct channel_request *request,
 		    const struct failure *failure);
-
-/* The core is done with a request, which is answered: on_done of all. */
-void channel_on_request_done(struct request *request);
-
-/*
- * A write with a source (channel_copy.c): fills REQUEST with the read that
- * comes first, and its on_done. False: FAILURE says why it cannot be carried
- * out.
- */
-bool channel_copy_prepare(struct channel_request *request,
-			  const struct io_request *from,
-			  struct failure *failure);
 
 /* The channel is open: writes `opened` before any reply. */
 void channel_open(struct channel *channel,

@@ -40,14 +40,6 @@ channel_add_request(struct channel *channel, uint64_t id, uint64_t size)
 	return request;
 }
 
-void
-channel_take_back(struct channel_request *request)
-{
-	SCOPED_LOCK(&request->channel->lock);
-
-	list_remove(&request->link);
-}
-
 /* The reply is in the message; the request may be used again. */
 static void
 retire(struct channel *channel, struct channel_request *request)

@@ -21,17 +21,15 @@ struct fixture {
 	struct channel *channel;
 };
 
+/* The servers run. SETTINGS are lines for the source. */
 static void
-set_up(struct fixture *f, const char *from, const char *to)
+open_volumes(struct fixture *f, const char *settings)
 {
 	struct client_error error;
 
-	*f = (struct fixture){ 0 };
-	server_start_line(&f->from, SERVER_UNIX, from);
-	server_start_line(&f->to, SERVER_UNIX, to);
 	daemon_prepare(&f->daemon, "");
-	daemon_put_volume(&f->daemon, "from", "Uri=nbd+unix:///?socket=%s\n",
-			  f->from.socket);
+	daemon_put_volume(&f->daemon, "from", "Uri=nbd+unix:///?socket=%s\n%s",
+			  f->from.socket, settings);
 	daemon_put_volume(&f->daemon, "to", "Uri=nbd+unix:///?socket=%s\n",
 			  f->to.socket);
 	daemon_launch(&f->daemon);
@@ -40,6 +38,15 @@ set_up(struct fixture *f, const char *from, const char *to)
 	if (!f->channel)
 		fail_msg("%s", error.message);
 	assert_true(channel_opened(f->channel)->can_copy);
+}
+
+static void
+set_up(struct fixture *f, const char *from, const char *to)
+{
+	*f = (struct fixture){ 0 };
+	server_start_line(&f->from, SERVER_UNIX, from);
+	server_start_line(&f->to, SERVER_UNIX, to);
+	open_volumes(f, "");
 }
 
 static void
@@ -200,6 +207,78 @@ what_cannot_be_copied_is_refused(void **state)
 	tear_down(&f);
 }
 
+/* What is written was read before, though it goes piece by piece. */
+static void
+bytes_move_within_a_volume(void **state)
+{
+	const uint32_t length = 960 * KIB;
+	struct payload before = PAYLOAD_EMPTY, after = PAYLOAD_EMPTY;
+	struct client_error error;
+	struct answer answer;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "nbdkit --foreground pattern 1M",
+	       "nbdkit --foreground --filter=cow pattern 1M");
+	assert_int_equal(client_read(f.client, "to", 0, length, TIMEOUT,
+				     &before, &error),
+			 0);
+	submit(&f, &answer, "to", 0, 64 * KIB, length);
+	await(&f, &answer);
+	assert_int_equal(answer.errnum, 0);
+	assert_int_equal(client_read(f.client, "to", 64 * KIB, length, TIMEOUT,
+				     &after, &error),
+			 0);
+	assert_memory_equal(after.bytes, before.bytes, length);
+	payload_release(&before);
+	payload_release(&after);
+	tear_down(&f);
+}
+
+/* More than is under way at once; each of them in many pieces, and none that
+ * ends where one does. */
+static void
+large_copies_are_carried_out_in_turn(void **state)
+{
+	const uint64_t length = RPC_WRITE_MAX - 12345;
+	struct answer answers[12];
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "nbdkit --foreground pattern 64M",
+	       "nbdkit --foreground memory 64M");
+	for (size_t i = 0; i < 12; i++)
+		submit(&f, &answers[i], "from", i * length, (11 - i) * length,
+		       length);
+	for (size_t i = 0; i < 12; i++) {
+		await(&f, &answers[i]);
+		assert_int_equal(answers[i].errnum, 0);
+		expect_copied(&f, i * length, (11 - i) * length,
+			      (uint32_t)length);
+	}
+	expect_zeroes(&f, 12 * length, 4096);
+	tear_down(&f);
+}
+
+/* Nothing is written of what goes beyond an end, also where the first piece
+ * would fit. */
+static void
+what_is_too_large_is_not_begun(void **state)
+{
+	struct answer answer;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "nbdkit --foreground pattern 1M",
+	       "nbdkit --foreground memory 1M");
+	submit(&f, &answer, "from", 0, 64 * KIB, SIZE);
+	expect_refusal(&f, &answer, "write");
+	submit(&f, &answer, "from", 64 * KIB, 0, SIZE);
+	expect_refusal(&f, &answer, "read");
+	expect_zeroes(&f, 0, SIZE);
+	tear_down(&f);
+}
+
 static void
 a_source_beside_data_is_refused(void **state)
 {
@@ -259,11 +338,70 @@ a_failure_of_either_server_is_told(void **state)
 	tear_down(&f);
 }
 
+/* A failure in the middle ends its copy, and those behind it go on. */
+static void
+one_that_fails_does_not_hold_up_others(void **state)
+{
+	/* A piece of the first copy, not its first one, cannot be read. */
+	static const char *const broken[] = {
+		"nbdkit",
+		"--foreground",
+		"eval",
+		"get_size=echo 8388608",
+		"pread=if [ $4 -ge 65536 ] && [ $4 -lt 524288 ]; then "
+		"echo EIO >&2; exit 1; fi; "
+		"head -c $3 /dev/zero | tr '\\0' x",
+		NULL,
+	};
+	struct answer failing, others[6];
+	struct fixture f;
+
+	(void)state;
+	f = (struct fixture){ 0 };
+	server_start(&f.from, SERVER_UNIX, broken);
+	server_start_line(&f.to, SERVER_UNIX, "nbdkit --foreground memory 8M");
+	open_volumes(&f, "");
+	submit(&f, &failing, "from", 0, 0, 2048 * KIB);
+	for (size_t i = 0; i < 6; i++)
+		submit(&f, &others[i], "from", 2048 * KIB + i * 512 * KIB,
+		       2048 * KIB + i * 512 * KIB, 512 * KIB);
+	expect_refusal(&f, &failing, "read");
+	for (size_t i = 0; i < 6; i++) {
+		await(&f, &others[i]);
+		assert_int_equal(others[i].errnum, 0);
+		expect_copied(&f, 2048 * KIB + i * 512 * KIB,
+			      2048 * KIB + i * 512 * KIB, 512 * KIB);
+	}
+	tear_down(&f);
+}
+
+/* A server that answers nothing any more: what waits behind what it holds up
+ * has waited as long when that times out. */
+static void
+all_time_out_together(void **state)
+{
+	struct answer answers[40];
+	struct fixture f;
+
+	(void)state;
+	f = (struct fixture){ 0 };
+	server_start_line(
+		&f.from, SERVER_UNIX,
+		"nbdkit --foreground --filter=delay pattern 1M delay-read=600");
+	server_start_line(&f.to, SERVER_UNIX, "nbdkit --foreground memory 1M");
+	open_volumes(&f, "RequestTimeout=500ms\n");
+	for (size_t i = 0; i < 40; i++)
+		submit(&f, &answers[i], "from", 0, 0, 1000 * KIB);
+	for (size_t i = 0; i < 40; i++)
+		expect_refusal(&f, &answers[i], "within the time allowed");
+	tear_down(&f);
+}
+
 /* The client goes while the daemon reads: what holds the copy is let go. */
 static void
 a_client_that_goes_leaves_nothing_behind(void **state)
 {
-	struct answer answers[4];
+	struct answer answers[40];
 	struct fixture f;
 
 	(void)state;
@@ -271,11 +409,12 @@ a_client_that_goes_leaves_nothing_behind(void **state)
 	       "nbdkit --foreground --filter=delay pattern 1M "
 	       "delay-read=200ms",
 	       "nbdkit --foreground memory 1M");
-	for (size_t i = 0; i < 4; i++)
-		submit(&f, &answers[i], "from", 0, i * 64 * KIB, 64 * KIB);
+	/* More than can be under way: some have not begun. */
+	for (size_t i = 0; i < 40; i++)
+		submit(&f, &answers[i], "from", 0, 0, 1000 * KIB);
 	channel_free(f.channel);
 	f.channel = NULL;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 40; i++)
 		assert_true(answers[i].is_there);
 	/* Terminating waits for all that is under way. */
 	tear_down(&f);
@@ -287,8 +426,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_go_from_one_volume_to_the_other),
 		cmocka_unit_test(what_cannot_be_copied_is_refused),
+		cmocka_unit_test(bytes_move_within_a_volume),
+		cmocka_unit_test(large_copies_are_carried_out_in_turn),
+		cmocka_unit_test(what_is_too_large_is_not_begun),
 		cmocka_unit_test(a_source_beside_data_is_refused),
 		cmocka_unit_test(a_failure_of_either_server_is_told),
+		cmocka_unit_test(one_that_fails_does_not_hold_up_others),
+		cmocka_unit_test(all_time_out_together),
 		cmocka_unit_test(a_client_that_goes_leaves_nothing_behind),
 	};
 

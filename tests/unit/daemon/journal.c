@@ -9,6 +9,7 @@
 #include "daemon/core/part.h"
 #include "tests/support/unit.h"
 
+#define MIB UINT64_C(1048576)
 #define KIB 1024
 
 struct fixture {
@@ -205,6 +206,51 @@ a_durable_write_is_kept_only_over_older_ones(void **state)
 	journal_done(&f.journal);
 }
 
+/* The time that a flush takes, and that there is between two. */
+#define MS UINT64_C(1000000)
+
+static void
+quick_flushes_come_early_and_slow_ones_late(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, UNFLUSHED_REPLAY, 64 * MIB);
+	assert_int_equal(f.journal.flush_at, JOURNAL_EAGER);
+	journal_note_flush(&f.journal, 5 * MS, 100 * MS);
+	assert_int_equal(f.journal.flush_at, JOURNAL_EAGER);
+	journal_note_flush(&f.journal, 50 * MS, 100 * MS);
+	assert_int_equal(f.journal.flush_at, 2 * JOURNAL_EAGER);
+	/* That is bearable, and not little. */
+	journal_note_flush(&f.journal, 20 * MS, 100 * MS);
+	assert_int_equal(f.journal.flush_at, 2 * JOURNAL_EAGER);
+	for (int i = 0; i < 20; i++)
+		journal_note_flush(&f.journal, 50 * MS, 100 * MS);
+	assert_int_equal(f.journal.flush_at, 32 * MIB);
+	/* Another connection is found to what is the same journal. */
+	journal_set(&f.journal, UNFLUSHED_REPLAY, 64 * MIB);
+	assert_int_equal(f.journal.flush_at, 32 * MIB);
+	for (int i = 0; i < 20; i++)
+		journal_note_flush(&f.journal, 5 * MS, 100 * MS);
+	assert_int_equal(f.journal.flush_at, JOURNAL_EAGER);
+	journal_done(&f.journal);
+}
+
+static void
+a_small_journal_is_flushed_at_half(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, UNFLUSHED_REPLAY, 1 * MIB);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(f.journal.flush_at, MIB / 2);
+		journal_note_flush(&f.journal, i ? 50 * MS : 0, 100 * MS);
+	}
+	assert_int_equal(f.journal.flush_at, MIB / 2);
+	journal_done(&f.journal);
+}
+
 static void
 there_is_room_up_to_the_limit_and_for_one_at_least(void **state)
 {
@@ -279,6 +325,8 @@ main(void)
 		cmocka_unit_test(
 			a_flushed_write_stays_behind_an_older_unflushed_one),
 		cmocka_unit_test(a_durable_write_is_kept_only_over_older_ones),
+		cmocka_unit_test(quick_flushes_come_early_and_slow_ones_late),
+		cmocka_unit_test(a_small_journal_is_flushed_at_half),
 		cmocka_unit_test(
 			there_is_room_up_to_the_limit_and_for_one_at_least),
 		cmocka_unit_test(

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The number of pieces under way. */
-#include "cli/transfer_window.h"
+#include "common/window.h"
 
 #include <time.h>
 
@@ -31,6 +31,13 @@ window_init(struct window *window, unsigned int jobs, unsigned int first,
 		.max = jobs ? size : max,
 		.since = now_ns(),
 	};
+}
+
+void
+window_resume(struct window *window)
+{
+	window->n_done = 0;
+	window->since = now_ns();
 }
 
 void

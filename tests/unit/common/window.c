@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How many pieces are under way: few while they pass quickly. */
-#include "cli/transfer_window.h"
+#include "common/window.h"
 
 #include "tests/support/unit.h"
 
@@ -86,6 +86,22 @@ pieces_are_counted(void **state)
 	assert_true(window.since >= since);
 }
 
+static void
+idle_time_is_no_delay(void **state)
+{
+	struct window window;
+	uint64_t now;
+
+	(void)state;
+	window_init(&window, 0, 8, 64);
+	now = window.since;
+	window_add_done(&window);
+	window.since -= 10000 * MS;
+	window_resume(&window);
+	assert_int_equal(window.n_done, 0);
+	assert_true(window.since >= now);
+}
+
 int
 main(void)
 {
@@ -95,6 +111,7 @@ main(void)
 		cmocka_unit_test(quick_turns_leave_it_small),
 		cmocka_unit_test(slow_turns_double_it_to_the_most),
 		cmocka_unit_test(pieces_are_counted),
+		cmocka_unit_test(idle_time_is_no_delay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

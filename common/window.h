@@ -26,6 +26,9 @@ struct window {
 void window_init(struct window *window, unsigned int jobs, unsigned int first,
 		 unsigned int max);
 
+/* After a time in which nothing was to be done, and which is no delay. */
+void window_resume(struct window *window);
+
 /* A piece is done. */
 void window_add_done(struct window *window);
 
