@@ -20,8 +20,13 @@
 
 /* After an attempt to add a connection failed. */
 #define GROW_PAUSE 60000000000ull
-/* Requests in flight on the least loaded connection that justify one more. */
-#define GROW_LOAD 4
+/* Requests in flight on the least loaded connection that justify one more; and
+ * how long answers take (ns) where so few do: what is quicker is not made quicker
+ * by another connection, which only means that both threads and the server's have
+ * more places to look at. */
+#define GROW_LOAD       4
+#define GROW_LOAD_QUICK 16
+#define QUICK_ANSWER    1000000
 
 static uint32_t
 random_number(void)
@@ -296,6 +301,14 @@ pool_evaluate(struct volume *volume)
 			return;
 }
 
+static bool
+is_loaded(const struct connection *connection)
+{
+	return connection->in_flight >= GROW_LOAD_QUICK ||
+	       (connection->in_flight >= GROW_LOAD &&
+		connection->answer_time >= QUICK_ANSWER);
+}
+
 void
 pool_consider_growth(struct volume *volume)
 {
@@ -309,7 +322,7 @@ pool_consider_growth(struct volume *volume)
 	    !may_have_several(volume))
 		return;
 	best = target_choose(&volume->target);
-	if (best && best->in_flight < GROW_LOAD)
+	if (best && !is_loaded(best))
 		return;
 	pool->wanted = volume->target.n_connections + 1;
 	pool_evaluate(volume);
