@@ -295,6 +295,10 @@ chunk_end(struct nbd_handle *h)
 	receive->state = RECEIVE_HEADER;
 	if (!command)
 		return STEP_AGAIN;
+	if (command->type == NBD_CMD_READ)
+		ahead_note(h, command,
+			   was == RECEIVE_DATA &&
+				   receive->data_length == command->count);
 	if (was == RECEIVE_DATA && !CLOSURE_IS_NULL(command->chunk))
 		chunk_report_content(command, receive, LIBNBD_READ_DATA);
 	if (was == RECEIVE_EXTENTS) {

@@ -217,6 +217,8 @@ complete_list(struct nbd_handle *h, struct list *list)
 void
 command_complete_all(struct nbd_handle *h)
 {
+	/* Their memory is the program's again. */
+	h->receive.ahead.left = 0;
 	complete_list(h, &h->pending);
 	transmit_end(&h->transmit);
 }

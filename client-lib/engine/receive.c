@@ -44,6 +44,7 @@ receive_start(struct receive *receive)
 		return fail(ENOMEM, "connect: no memory for a buffer");
 	receive->begin = 0;
 	receive->end = 0;
+	ahead_start(&receive->ahead);
 	return 0;
 }
 
@@ -177,36 +178,40 @@ receive_vectors(struct nbd_handle *h, const struct iovec *vectors,
 	return stream_receive_sleeping(h->stream, vectors, n_vectors);
 }
 
+/* The rest of a payload has come, or part of it. Returns how much. */
+static size_t
+take_direct(struct receive *receive, size_t n, size_t direct)
+{
+	size_t landed = n < direct ? n : direct;
+
+	if (direct > 0) {
+		receive->target += landed;
+		receive->remaining -= landed;
+	}
+	return landed;
+}
+
 /* One read from the stream: AGAIN if there may be more, BLOCKED if it gave
  * less than there was room for; *N is 0 if nothing came. */
 APART static enum step
 fill(struct nbd_handle *h, size_t *n_received)
 {
 	struct receive *receive = &h->receive;
-	struct iovec vectors[2];
-	size_t direct = 0;
-	size_t room;
-	int n_vectors = 0;
+	struct ahead *ahead = &receive->ahead;
+	struct iovec *vectors = ahead->vectors;
+	size_t direct = 0, room, behind;
 	ssize_t n;
 
 	*n_received = 0;
 	compact(receive);
-	if (receive->state == RECEIVE_DATA && receive->command) {
+	if (receive->state == RECEIVE_DATA && receive->command)
 		direct = (size_t)receive->remaining;
-		vectors[n_vectors++] = (struct iovec){
-			.iov_base = receive->target,
-			.iov_len = direct,
-		};
-	}
-	room = RECEIVE_BUFFER_SIZE - receive->end;
-	if (room > read_ahead(h))
-		room = read_ahead(h);
-	vectors[n_vectors++] = (struct iovec){
-		.iov_base = receive->buffer + receive->end,
-		.iov_len = room,
-	};
+	vectors[0] = (struct iovec){ receive->target, direct };
+	room = direct + ahead_build(h, read_ahead(h));
 
-	n = receive_vectors(h, vectors, n_vectors);
+	n = direct > 0
+		    ? receive_vectors(h, vectors, 1 + ahead_n_vectors(ahead))
+		    : receive_vectors(h, vectors + 1, ahead_n_vectors(ahead));
 	if (n == STREAM_AGAIN)
 		return STEP_BLOCKED;
 	if (n == STREAM_FAILED)
@@ -215,16 +220,12 @@ fill(struct nbd_handle *h, size_t *n_received)
 		return end_of_stream(h);
 	*n_received = (size_t)n;
 	h->stats.bytes_received += (uint64_t)n;
-	if (direct > 0) {
-		size_t landed = (size_t)n < direct ? (size_t)n : direct;
-
-		receive->target += landed;
-		receive->remaining -= landed;
-		receive->end += (size_t)n - landed;
-	} else {
-		receive->end += (size_t)n;
-	}
-	return (size_t)n == direct + room || stream_has_pending(h->stream)
+	behind = (size_t)n - take_direct(receive, (size_t)n, direct);
+	if (ahead->n_foreseen > 0)
+		ahead_received(h, behind);
+	else
+		receive->end += behind;
+	return (size_t)n == room || stream_has_pending(h->stream)
 		       ? STEP_AGAIN
 		       : STEP_BLOCKED;
 }
@@ -295,8 +296,13 @@ static enum step
 take_data(struct nbd_handle *h)
 {
 	struct receive *receive = &h->receive;
-	size_t n = available(receive);
+	size_t n;
 
+	if (receive->ahead.left > 0 && ahead_has_payload(h)) {
+		ahead_take_payload(h);
+		return receive->remaining > 0 ? STEP_BLOCKED : chunk_end(h);
+	}
+	n = available(receive);
 	if (n > 0) {
 		memcpy(receive->target, receive->buffer + receive->begin, n);
 		receive_consume(receive, n);
@@ -378,7 +384,9 @@ take_buffered(struct nbd_handle *h)
 			step = take_skip(h);
 			break;
 		}
-		if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
+		if (step == STEP_BLOCKED && h->receive.ahead.left > 0)
+			ahead_gather(h);
+		else if (step != STEP_AGAIN || h->state != STATE_TRANSFER)
 			return step;
 		if (h->receive.one_at_a_time && h->n_in_flight < n_in_flight) {
 			stop(h);

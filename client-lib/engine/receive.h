@@ -2,7 +2,8 @@
 /*
  * The receiving half of a connection: one buffer in front of the stream, from
  * which handshake states take whole messages and the transmission phase takes
- * replies. The rest of a large read payload bypasses it.
+ * replies. The rest of a large read payload bypasses it, and payloads of
+ * replies that can be foreseen.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client-lib/engine/ahead.h"
 #include "client-lib/engine/extents.h"
 #include "client-lib/engine/states.h"
 #include "client-lib/wire/transmission.h"
@@ -52,6 +54,7 @@ struct receive {
 	size_t data_length;
 
 	struct extents extents; /* of RECEIVE_EXTENTS */
+	struct ahead ahead;     /* replies that bypass the buffer */
 };
 
 void receive_done(struct receive *receive);

@@ -175,6 +175,7 @@ socket_close(struct stream *stream)
 
 static const struct stream_operations socket_operations = {
 	.receive = socket_receive,
+	.scatters = true,
 	.receive_sleeping = socket_receive_sleeping,
 	.can_sleep = socket_can_sleep,
 	.disclose = socket_disclose,

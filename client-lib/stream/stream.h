@@ -32,7 +32,9 @@ struct stream_operations {
 	 * stream, STREAM_AGAIN or STREAM_FAILED. */
 	ssize_t (*receive)(struct stream *stream, const struct iovec *vectors,
 			   int n_vectors);
-	/* The same, but sleeps until there is something. Only after can_sleep()
+	/* Are many vectors there as cheap as one of the same size? */
+	bool scatters;
+	/* As receive(), but sleeps until there is something. Only after can_sleep()
 	 * said yes. NULL if the layer cannot. */
 	ssize_t (*receive_sleeping)(struct stream *stream,
 				    const struct iovec *vectors, int n_vectors);

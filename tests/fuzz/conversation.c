@@ -2,8 +2,8 @@
 /*
  * The whole client against a server of the fuzzer's invention, through the
  * public functions. Each conversation is held twice, with other bytes in the
- * buffers of reads: what differs afterwards in a read that succeeded, nobody
- * has sent.
+ * buffers of reads, and once receiving replies ahead, once not: what differs
+ * afterwards in a read that succeeded, nobody has sent.
  */
 #include "tests/fuzz/conversation.h"
 
@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "client-lib/engine/ahead.h"
 #include "client-lib/wire/protocol.h"
 #include "common/byteorder.h"
 #include "tests/fuzz/input.h"
@@ -278,7 +279,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct heard_all all[2];
 	struct input input = input_over(data, size);
 
+	ahead_smallest = 1;
 	hold(&all[0], input, 0x55);
+	ahead_smallest = SIZE_MAX;
 	hold(&all[1], input, 0xaa);
 	for (unsigned i = 0; i < all[0].n_items; i++)
 		if (all[0].items[i].error == 0 &&

@@ -115,6 +115,7 @@ close_stream(struct stream *stream)
 
 static const struct stream_operations operations = {
 	.receive = receive,
+	.scatters = true,
 	.send = send_some,
 	.flush = do_nothing,
 	.shut_write = do_nothing,
