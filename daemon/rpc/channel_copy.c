@@ -21,8 +21,11 @@
 /* What a unix socket takes at once, as kernels set it up; and a multiple of
  * every block size, which is 64 KiB at the most. */
 #define PIECE_LENGTH (UINT64_C(192) << 10)
-#define FEW_PIECES   8
-#define MANY_PIECES  64
+/* The same where the way is so long that it does not matter: a server has but so
+ * many threads, which all wait. */
+#define SLOW_LENGTH (4 * PIECE_LENGTH)
+#define FEW_PIECES  8
+#define MANY_PIECES 64
 
 enum piece_state {
 	/* On its way into the core. */
@@ -228,7 +231,7 @@ static uint64_t
 piece_length(const struct channel_copy *copy, const struct window *window)
 {
 	uint64_t left = copy->length - copy->begun;
-	uint64_t length = window->is_slow ? 2 * PIECE_LENGTH : PIECE_LENGTH;
+	uint64_t length = window->is_slow ? SLOW_LENGTH : PIECE_LENGTH;
 
 	return length < left && !copy->is_whole ? length : left;
 }
