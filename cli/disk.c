@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 
@@ -64,6 +65,15 @@ target_check(const char *text)
 		    text);
 }
 
+/* Payloads come and go by the thousand: the heap is to keep their memory, which
+ * is in the cache, instead of getting and giving back fresh pages. */
+static void
+keep_freed_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
 int
 disk_open(const struct options *options, const char *target,
 	  enum disk_mode mode, char *const *contexts, struct disk **disk)
@@ -74,6 +84,7 @@ disk_open(const struct options *options, const char *target,
 	if (status != EXIT_OK)
 		return status;
 	attempt("open %s", target);
+	keep_freed_memory();
 	if (options_has(options, OPTION_DIRECT) && target_is_uri(target))
 		return disk_open_direct(options, target, contexts, disk);
 	if (options_has(options, OPTION_DIRECT))

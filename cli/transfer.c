@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -204,22 +203,12 @@ say_how_far(const struct transfer *transfer)
 			     done, transfer->destination->name);
 }
 
-/* Pieces come and go by the thousand: the heap is to keep their memory, which
- * is in the cache, instead of getting and giving back fresh pages. */
-static void
-keep_freed_memory(void)
-{
-	mallopt(M_MMAP_THRESHOLD, 32 << 20);
-	mallopt(M_TRIM_THRESHOLD, 128 << 20);
-}
-
 int
 transfer_run(struct transfer *transfer)
 {
 	struct run run;
 	int status = run_init(&run, transfer);
 
-	keep_freed_memory();
 	if (status != EXIT_OK)
 		return status;
 	status = run_loop(&run);
