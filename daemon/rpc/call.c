@@ -12,10 +12,10 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
-#include "common/thread_sanitizer.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/loop.h"
+#include "daemon/rpc/operation.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/server_private.h"
 #include "daemon/rpc/status.h"
@@ -67,21 +67,30 @@ rpc_call_daemon(const struct rpc_call *call)
 	return call->peer->rpc->daemon;
 }
 
-/* A refusal here would be our own mistake: gRPC takes operations also for
- * calls that have ended, and reports that they failed. Without the lock: gRPC
- * sends from here, and the RPC thread, which the completion wakes, would only
- * run into it. */
+/* EVENT has the reference that it takes. */
 static void
 start_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
 		 struct rpc_event *event)
 {
-	grpc_call_error error;
+	rpc_call_ref(call);
+	operation_start(call->call, ops, n, event);
+}
+
+/* The same for what is sent: true if it has left, and the reference with it;
+ * the caller has one of its own. Without the call's lock: gRPC sends from here, and the RPC thread, if the completion
+ * wakes it, would only run into it. */
+static bool
+send_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
+		struct rpc_event *event, bool *ok)
+{
+	bool has_left;
 
 	rpc_call_ref(call);
-	handing_over(event);
-	error = grpc_call_start_batch(call->call, ops, n, event, NULL);
-	assert(error == GRPC_CALL_OK);
-	(void)error;
+	has_left = operation_start_now(call->peer->rpc->queue, call->call, ops,
+				       n, event, ok);
+	if (has_left)
+		rpc_call_unref(call);
+	return has_left;
 }
 
 void
@@ -149,6 +158,7 @@ send_status(struct rpc_call *call, grpc_byte_buffer *message)
 	grpc_op ops[3] = { 0 };
 	size_t n = add_initial_metadata(call, ops, 0);
 	struct grpc_op_send_status_from_server *data;
+	bool ok;
 
 	if (message)
 		n = add_message(ops, n, message);
@@ -160,7 +170,7 @@ send_status(struct rpc_call *call, grpc_byte_buffer *message)
 				       : &status->message;
 	data->trailing_metadata = &status->details;
 	data->trailing_metadata_count = status->n_details;
-	start_operations(call, ops, n, &call->finished);
+	send_operations(call, ops, n, &call->finished, &ok);
 }
 
 static void
@@ -170,10 +180,10 @@ on_finished(struct rpc_event *event, bool ok)
 	rpc_call_unref(container_of(event, struct rpc_call, finished));
 }
 
-static void
-on_sent(struct rpc_event *event, bool ok)
+/* A message has left, OK or not: may the next one follow? */
+static bool
+settle_sent(struct rpc_call *call, bool ok)
 {
-	struct rpc_call *call = container_of(event, struct rpc_call, sent);
 	bool is_finished, goes_on;
 
 	pthread_mutex_lock(&call->lock);
@@ -183,31 +193,56 @@ on_sent(struct rpc_event *event, bool ok)
 	pthread_mutex_unlock(&call->lock);
 	if (is_finished)
 		send_status(call, NULL);
-	if (goes_on)
+	return goes_on;
+}
+
+static void
+on_sent(struct rpc_event *event, bool ok)
+{
+	struct rpc_call *call = container_of(event, struct rpc_call, sent);
+
+	if (settle_sent(call, ok))
 		call->handler->on_sent(call);
 	rpc_call_unref(call);
+}
+
+/* What is to be sent with MESSAGE: how many OPS, none if the call is over. */
+static size_t
+begin_sending(struct rpc_call *call, grpc_byte_buffer *message, grpc_op *ops)
+{
+	SCOPED_LOCK(&call->lock);
+
+	if (call->is_finished || call->is_ended)
+		return 0;
+	assert(!call->is_sending);
+	call->is_sending = true;
+	return add_message(ops, add_initial_metadata(call, ops, 0), message);
 }
 
 bool
 rpc_call_send(struct rpc_call *call, grpc_byte_buffer *message)
 {
 	grpc_op ops[2] = { 0 };
-	size_t n = 0;
-	bool may_send;
+	size_t n = begin_sending(call, message, ops);
 
-	pthread_mutex_lock(&call->lock);
-	may_send = !call->is_finished && !call->is_ended;
-	if (may_send) {
-		assert(!call->is_sending);
-		call->is_sending = true;
-		n = add_initial_metadata(call, ops, 0);
-	}
-	pthread_mutex_unlock(&call->lock);
-	if (may_send)
-		start_operations(call, ops, add_message(ops, n, message),
-				 &call->sent);
+	if (n > 0)
+		start_operations(call, ops, n, &call->sent);
 	grpc_byte_buffer_destroy(message);
-	return may_send;
+	return n > 0;
+}
+
+enum rpc_sending
+rpc_call_send_now(struct rpc_call *call, grpc_byte_buffer *message)
+{
+	grpc_op ops[2] = { 0 };
+	size_t n = begin_sending(call, message, ops);
+	enum rpc_sending sending = n > 0 ? RPC_SENDING : RPC_NOT_SENT;
+	bool ok;
+
+	if (n > 0 && send_operations(call, ops, n, &call->sent, &ok))
+		sending = settle_sent(call, ok) ? RPC_SENT : RPC_SENDING;
+	grpc_byte_buffer_destroy(message);
+	return sending;
 }
 
 bool

@@ -118,6 +118,20 @@ void rpc_call_receive(struct rpc_call *call);
  */
 bool rpc_call_send(struct rpc_call *call, grpc_byte_buffer *message);
 
+enum rpc_sending {
+	/* No on_sent will come: the call is over. */
+	RPC_NOT_SENT,
+	/* on_sent will come, unless the call ends before. */
+	RPC_SENDING,
+	/* The message has left, and on_sent will not come. */
+	RPC_SENT,
+};
+
+/* The same for a caller that goes on by itself if the message has left when
+ * this returns, as it mostly has. */
+enum rpc_sending rpc_call_send_now(struct rpc_call *call,
+				   grpc_byte_buffer *message);
+
 /* Has the call been given its status, or ended without? */
 bool rpc_call_is_over(struct rpc_call *call);
 

@@ -85,17 +85,6 @@ flush(struct channel *channel)
 	return message;
 }
 
-/* Without the lock, into which the RPC thread would run when gRPC tells it
- * that the message has left. */
-static void
-send(struct channel *channel, grpc_byte_buffer *message)
-{
-	if (!message || rpc_call_send(&channel->call, message))
-		return;
-	SCOPED_LOCK(&channel->lock);
-	channel->is_sending = false;
-}
-
 /* Asks for the client's next message if that had been put off. With the lock
  * held. */
 static void
@@ -145,6 +134,25 @@ go_on(struct channel *channel)
 	resume(channel);
 	channel_end_if_idle(channel);
 	return message;
+}
+
+/* MESSAGE, if there is one, and what comes about while it leaves. Without the
+ * lock, into which the RPC thread would run when gRPC tells it that the message
+ * has left. */
+static void
+send(struct channel *channel, grpc_byte_buffer *message)
+{
+	while (message) {
+		enum rpc_sending sending = rpc_call_send_now(&channel->call,
+							     message);
+
+		if (sending == RPC_SENDING)
+			return;
+		pthread_mutex_lock(&channel->lock);
+		channel->is_sending = false;
+		message = sending == RPC_SENT ? go_on(channel) : NULL;
+		pthread_mutex_unlock(&channel->lock);
+	}
 }
 
 void

@@ -10,4 +10,7 @@
 struct rpc_event {
 	/* Runs on the RPC thread. OK is what gRPC says of the operation. */
 	void (*run)(struct rpc_event *event, bool ok);
+	/* Another thread was given it, and told this instead of gRPC. */
+	bool is_passed_on;
+	bool has_failed;
 };

@@ -18,13 +18,13 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/thread_sanitizer.h"
 #include "daemon/config/configuration.h"
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/loop.h"
 #include "daemon/rpc/event.h"
 #include "daemon/rpc/log.h"
+#include "daemon/rpc/operation.h"
 #include "daemon/rpc/peer.h"
 #include "daemon/rpc/server_private.h"
 #include "proto/rpc_limits.h"
@@ -52,12 +52,8 @@ run_queue(void *user)
 	do {
 		event = grpc_completion_queue_next(
 			rpc->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-		if (event.type == GRPC_OP_COMPLETE) {
-			struct rpc_event *tag = event.tag;
-
-			received(tag);
-			tag->run(tag, event.success);
-		}
+		if (event.type == GRPC_OP_COMPLETE)
+			rpc_event_run(event.tag, event.success != 0);
 	} while (event.type != GRPC_QUEUE_SHUTDOWN);
 	return NULL;
 }
