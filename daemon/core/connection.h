@@ -118,6 +118,8 @@ struct connection {
 
 	/* Private. */
 	uint64_t round_trip_at;
+	/* How many bytes were in flight with a command, smoothed. */
+	uint64_t load;
 	struct connect_job *job;
 	struct watch watch;
 	struct timer timer;
@@ -166,6 +168,9 @@ void connection_send(struct connection *connection, struct part *part);
 
 /* What the kernel measures for TCP connections now: ns; 0: it does not. */
 uint64_t connection_round_trip(const struct connection *connection);
+
+/* How many bytes it answers within NS, as it did of late; 0: nobody knows. */
+uint64_t connection_pace(const struct connection *connection, uint64_t ns);
 
 /* It is no use any more: closes now. on_part for parts in flight and on_lost
  * with a copy of FAILURE follow, from within. */

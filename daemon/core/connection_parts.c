@@ -118,15 +118,27 @@ connection_round_trip(const struct connection *connection)
 	return (uint64_t)info.tcpi_rtt * 1000;
 }
 
+static uint64_t
+smooth(uint64_t before, uint64_t now)
+{
+	return before ? before - before / 8 + now / 8 : now;
+}
+
+uint64_t
+connection_pace(const struct connection *connection, uint64_t ns)
+{
+	uint64_t time = connection->answer_time;
+
+	return time ? connection->load * ns / time : 0;
+}
+
 /* The kernel is asked once a second. */
 static void
 measure(struct connection *connection, const struct part *part)
 {
-	uint64_t taken = part->answered_at - part->sent_at;
-	uint64_t before = connection->answer_time;
-
-	connection->answer_time = before ? before - before / 8 + taken / 8
-					 : taken;
+	connection->answer_time = smooth(connection->answer_time,
+					 part->answered_at - part->sent_at);
+	connection->load = smooth(connection->load, part->load);
 	if (part->answered_at < connection->round_trip_at + MEASURE_PERIOD)
 		return;
 	connection->round_trip_at = part->answered_at;
@@ -158,6 +170,7 @@ connection_send(struct connection *connection, struct part *part)
 	METRIC_ADD(connection->metrics, in_flight, 1);
 	list_append(&connection->parts, &part->link);
 	count_sent(connection, part);
+	part->load = connection->bytes_in_flight;
 	cookie = issue(connection->nbd, part);
 	if (cookie < 0) {
 		/* Refused without being sent; the callback is not called. */

@@ -11,57 +11,10 @@
 
 #include "daemon/core/block_status.h"
 #include "daemon/core/check.h"
+#include "daemon/core/choose.h"
 #include "daemon/core/edges.h"
 #include "daemon/core/identity.h"
 #include "daemon/core/split.h"
-
-struct connection *
-target_choose(const struct request_target *target)
-{
-	struct connection *best = NULL;
-
-	list_for_each(link, &target->connections) {
-		struct connection *connection = container_of(
-			link, struct connection, link);
-
-		if (connection->in_flight >= target->in_flight_limit)
-			continue;
-		if (!best ||
-		    connection->bytes_in_flight < best->bytes_in_flight)
-			best = connection;
-	}
-	return best;
-}
-
-/*
- * Requests that come together go to one connection, up to so many bytes of
- * them: they leave the library in one system call, and so do their answers the
- * server. A server that takes its time answers one by one, so that later
- * requests find the connection with the least to do.
- */
-#define BATCH_BYTES (64u << 10)
-
-static struct connection *
-choose_for_batch(struct request_target *target)
-{
-	struct batch *batch = &target->batch;
-	struct connection *connection = batch->connection;
-	uint64_t turn = loop_now(target->loop);
-
-	if (connection && batch->turn == turn &&
-	    connection->in_flight < target->in_flight_limit &&
-	    connection->bytes_in_flight < batch->bytes_limit)
-		return connection;
-	connection = target_choose(target);
-	*batch = (struct batch){
-		.turn = turn,
-		.connection = connection,
-		.bytes_limit = connection ? connection->bytes_in_flight +
-						    BATCH_BYTES
-					  : 0,
-	};
-	return connection;
-}
 
 /* A read is widened to whole blocks; its payload is the middle of that. */
 static int
@@ -383,7 +336,8 @@ hand_out(struct request_target *target, struct request *request)
 		return TURN_DONE;
 	}
 	while (!is_handed_out(request)) {
-		struct connection *connection = choose_for_batch(target);
+		struct connection *connection = target_choose_for_batch(
+			target, loop_now(target->loop));
 
 		if (!connection)
 			return NO_ROOM;

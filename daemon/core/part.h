@@ -64,6 +64,8 @@ struct part {
 	uint64_t cookie;
 	uint64_t sent_at;
 	uint64_t answered_at;
+	/* Bytes in flight on the connection when it was sent, with its own. */
+	uint64_t load;
 	int errnum;
 	/* How often its connection was lost while it was in flight. */
 	unsigned losses;

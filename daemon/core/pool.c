@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "daemon/core/backoff.h"
+#include "daemon/core/choose.h"
 #include "daemon/core/log.h"
 #include "daemon/core/orders.h"
 #include "daemon/core/pool_private.h"

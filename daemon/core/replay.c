@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <libnbd.h>
 
+#include "daemon/core/choose.h"
 #include "daemon/core/dispatch.h"
 #include "daemon/core/log.h"
 #include "daemon/core/split.h"

@@ -161,6 +161,3 @@ bool target_is_idle(const struct request_target *target);
 /* Nothing that was sent is unanswered, also of what nobody waits for. */
 bool target_is_quiet(const struct request_target *target);
 
-/* The connection with the fewest bytes in flight that has room for one more
- * part, or NULL. */
-struct connection *target_choose(const struct request_target *target);

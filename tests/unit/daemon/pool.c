@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which connection gets the next part, and which connections agree. */
 #include "daemon/core/agreement.h"
+#include "daemon/core/choose.h"
+#include "daemon/core/connection.h"
 #include "daemon/core/target.h"
 #include "tests/support/unit.h"
 
@@ -68,6 +70,55 @@ without_connections_there_is_nothing_to_choose(void **state)
 	assert_null(target_choose(&target));
 }
 
+/* CONNECTION has answered commands after NS, with BYTES in flight. */
+static void
+set_pace(struct connection *connection, uint64_t bytes, uint64_t ns)
+{
+	connection->load = bytes;
+	connection->answer_time = ns;
+}
+
+static void
+a_quick_server_is_asked_over_one_connection(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	set_pace(&f.connections[0], 200 << 10, 200000);
+	set_load(&f.connections[0], 3, 300 << 10);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 1),
+			 &f.connections[0]);
+	/* Not more than it is quick with, and not above its limit. */
+	set_load(&f.connections[0], 3, 400 << 10);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 2),
+			 &f.connections[1]);
+	set_load(&f.connections[0], LIMIT, 300 << 10);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 3),
+			 &f.connections[1]);
+}
+
+static void
+a_slow_server_is_asked_over_all_of_them(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	for (size_t i = 0; i < 3; i++)
+		set_pace(&f.connections[i], 4096, 5000000);
+	set_load(&f.connections[0], 2, 8192);
+	set_load(&f.connections[1], 1, 4096);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 1),
+			 &f.connections[2]);
+	/* What comes together goes together. */
+	set_load(&f.connections[2], 3, 12288);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 1),
+			 &f.connections[2]);
+	assert_ptr_equal(target_choose_for_batch(&f.target, 2),
+			 &f.connections[1]);
+}
+
 static void
 connections_agree_on_size_flags_blocks_and_contexts(void **state)
 {
@@ -102,6 +153,8 @@ main(void)
 		cmocka_unit_test(a_connection_at_its_limit_gets_no_more),
 		cmocka_unit_test(
 			without_connections_there_is_nothing_to_choose),
+		cmocka_unit_test(a_quick_server_is_asked_over_one_connection),
+		cmocka_unit_test(a_slow_server_is_asked_over_all_of_them),
 		cmocka_unit_test(
 			connections_agree_on_size_flags_blocks_and_contexts),
 	};
