@@ -284,9 +284,11 @@ on_message(struct rpc_call *call, grpc_byte_buffer *bytes)
 	}
 	/* The I/O thread shall find all of them. */
 	loop_put_off_waking();
+	channel_begin_taking(channel);
 	while (take_entry(channel, &reader))
 		;
 	loop_wake_now();
+	channel_end_taking(channel);
 	receive_or_pause(channel);
 }
 

@@ -45,6 +45,9 @@ struct channel {
 	bool is_opening;
 	bool is_open;
 	bool is_sending;
+	/* The RPC thread takes a message apart, and what it answers itself
+	 * waits for the end of that. */
+	bool is_taking;
 	/* On its loop, when all that is answered in this turn is answered. */
 	struct message flushing;
 	bool is_flushing_due;
@@ -92,6 +95,10 @@ void channel_open(struct channel *channel,
 
 /* What channel->flushing runs. */
 void channel_on_flushing(struct message *message);
+
+/* A message of the client's is taken apart from here, and until here. */
+void channel_begin_taking(struct channel *channel);
+void channel_end_taking(struct channel *channel);
 
 /* The last message has left. */
 void channel_continue(struct channel *channel);

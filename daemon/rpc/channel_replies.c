@@ -170,8 +170,9 @@ channel_on_flushing(struct message *message)
 	rpc_call_unref(&channel->call);
 }
 
-/* On an I/O thread more answers are likely to come in this turn. False: this
- * is none. With the lock held. */
+/* On an I/O thread more answers are likely to come in this turn, and while a
+ * message is taken apart more that are refused. False: it is neither. With the
+ * lock held. */
 static bool
 flush_later(struct channel *channel)
 {
@@ -182,7 +183,7 @@ flush_later(struct channel *channel)
 		rpc_call_ref(&channel->call);
 		loop_run_later(loop, &channel->flushing);
 	}
-	return loop != NULL;
+	return loop || channel->is_taking;
 }
 
 /* The volume of that name may be another one by now, but not for this
@@ -225,6 +226,26 @@ channel_open(struct channel *channel,
 	channel->is_opening = false;
 	channel->is_open = true;
 	message = flush(channel);
+	pthread_mutex_unlock(&channel->lock);
+	send(channel, message);
+}
+
+void
+channel_begin_taking(struct channel *channel)
+{
+	SCOPED_LOCK(&channel->lock);
+
+	channel->is_taking = true;
+}
+
+void
+channel_end_taking(struct channel *channel)
+{
+	grpc_byte_buffer *message;
+
+	pthread_mutex_lock(&channel->lock);
+	channel->is_taking = false;
+	message = go_on(channel);
 	pthread_mutex_unlock(&channel->lock);
 	send(channel, message);
 }

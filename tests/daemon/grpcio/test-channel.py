@@ -64,7 +64,9 @@ class Channel(DaemonTest):
     @classmethod
     def servers(cls):
         return {"disk": ["memory", "64M"],
-                "fixed": ["--readonly", "pattern", "1M"]}
+                "fixed": ["--readonly", "pattern", "1M"],
+                "late": ["--filter=delay", "memory", "1M",
+                         "delay-read=200ms"]}
 
     def test_opens_with_what_the_volume_is(self):
         stream = Stream(self.io)
@@ -181,10 +183,12 @@ class Channel(DaemonTest):
                           iter([opening("nowhere")]))
 
     def test_ends_for_a_client_that_floods_it(self):
+        """A quicker server might answer as fast as it is flooded."""
         flood = batch(*(request(number, READ, 0, length=1)
                         for number in range(100000)))
         error = self.assert_fails(grpc.StatusCode.RESOURCE_EXHAUSTED,
-                                  self.io.Channel, iter([opening(), flood]))
+                                  self.io.Channel,
+                                  iter([opening("late"), flood]))
         self.assertEqual(self.detail_of(error).reason,
                          STUBS.common.ERROR_REASON_LIMIT)
         self.assert_serves()
