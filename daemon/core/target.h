@@ -160,4 +160,3 @@ void target_fail_all(struct request_target *target, const struct failure *why);
 bool target_is_idle(const struct request_target *target);
 /* Nothing that was sent is unanswered, also of what nobody waits for. */
 bool target_is_quiet(const struct request_target *target);
-
