@@ -121,6 +121,9 @@ class Completion(support.Case):
 
     def test_numbers_of_connections(self):
         self.serve_two()
+        for name in ("disk0", "disk-two"):
+            # Waits for its connection.
+            self.nbdctl("read", name, "--length", "1", "-")
         ids = set(self.nbdctl("conn", "ls", "-o", "value", "--columns",
                               "id").text.split())
         self.assertTrue(ids)
