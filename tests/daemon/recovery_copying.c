@@ -83,6 +83,7 @@ copy_in_spite_of(struct fixture *f, struct reborn_server *victim)
 		submit(f, i);
 	for (size_t i = 0; i < N; i++) {
 		disk_await(&f->disk, &f->answers[i]);
+		io_request_done(&f->answers[i].request.io);
 		if (f->answers[i].has_failed)
 			fail_msg("copy %zu: %s", i,
 				 f->answers[i].error.message);
