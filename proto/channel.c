@@ -80,7 +80,7 @@ on_finished(struct event *event)
 		event, offsetof(struct channel, call.finished));
 
 	/* The last message may still be on its way to us. */
-	if (!channel->receiving.is_pending)
+	if (!channel->receiving.is_pending && !channel->is_dispatching)
 		channel_set_over(channel);
 }
 

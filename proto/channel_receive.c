@@ -145,8 +145,6 @@ on_received(struct event *event)
 			channel_set_over(channel);
 		return;
 	}
-	/* The next message travels while this one is worked through. */
-	channel_receive_next(channel);
 	channel->is_dispatching = true;
 	r = dispatch(channel, bytes);
 	channel->is_dispatching = false;
@@ -155,6 +153,9 @@ on_received(struct event *event)
 		give_up(channel, r);
 	else
 		channel_send_queued(channel);
+	/* Last, because gRPC tells the daemon at once that it may go on, in a
+	 * message of its own: that must not come before the requests. */
+	channel_receive_next(channel);
 }
 
 void

@@ -191,7 +191,7 @@ retire(struct connection *connection, const struct part *part,
 {
 	int r;
 
-	*text = strerror(part->errnum);
+	*text = part->errnum ? strerror(part->errnum) : NULL;
 	if (part->cookie == 0)
 		return part->errnum;
 	r = nbd_aio_command_completed(connection->nbd, part->cookie);
