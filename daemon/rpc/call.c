@@ -114,6 +114,43 @@ on_end_of_messages(struct rpc_call *call)
 					call->method->path);
 }
 
+/* gRPC shall be asked to tell of the call's end: true for the first one who
+ * wants that, who does it. */
+static bool
+claim_watch(struct rpc_call *call)
+{
+	SCOPED_LOCK(&call->lock);
+
+	if (call->is_watched)
+		return false;
+	call->is_watched = true;
+	atomic_fetch_sub(&call->peer->rpc->n_unwatched, 1);
+	return true;
+}
+
+static size_t
+add_watch(struct rpc_call *call, grpc_op *ops, size_t n)
+{
+	ops[n] = (grpc_op){ .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
+	ops[n].data.recv_close_on_server.cancelled = &call->was_cancelled;
+	return n + 1;
+}
+
+static void
+watch_for_end(struct rpc_call *call)
+{
+	grpc_op op;
+
+	start_operations(call, &op, add_watch(call, &op, 0), &call->closed);
+}
+
+void
+rpc_call_watch(struct rpc_call *call)
+{
+	if (claim_watch(call))
+		watch_for_end(call);
+}
+
 static void
 on_received(struct rpc_event *event, bool ok)
 {
@@ -127,6 +164,8 @@ on_received(struct rpc_event *event, bool ok)
 	} else if (!rpc_call_is_over(call) &&
 		   !grpc_call_failed_before_recv_message(call->call)) {
 		on_end_of_messages(call);
+	} else {
+		rpc_call_watch(call);
 	}
 	rpc_call_unref(call);
 }
@@ -149,15 +188,42 @@ add_message(grpc_op *ops, size_t n, grpc_byte_buffer *message)
 	return n + 1;
 }
 
+/* The client has the status, or will never get one. */
+static void
+settle_closed(struct rpc_call *call)
+{
+	pthread_mutex_lock(&call->lock);
+	call->is_ended = true;
+	pthread_mutex_unlock(&call->lock);
+	pthread_mutex_lock(&call->peer->lock);
+	list_remove(&call->link);
+	pthread_mutex_unlock(&call->peer->lock);
+}
+
+/* The status has left and the call has ended, of which gRPC has told nobody
+ * else. */
+static void
+on_finished_and_closed(struct rpc_event *event, bool ok)
+{
+	struct rpc_call *call = container_of(event, struct rpc_call, finished);
+
+	(void)ok;
+	settle_closed(call);
+	/* the operation's, and the call's own */
+	rpc_call_unref(call);
+	rpc_call_unref(call);
+}
+
 /* By the one that finds the call finished and nothing being sent; from then on
  * nobody else sends. MESSAGE may be NULL. */
 static void
 send_status(struct rpc_call *call, grpc_byte_buffer *message)
 {
 	struct rpc_status *status = &call->status;
-	grpc_op ops[3] = { 0 };
+	grpc_op ops[4] = { 0 };
 	size_t n = add_initial_metadata(call, ops, 0);
 	struct grpc_op_send_status_from_server *data;
+	bool is_unwatched = claim_watch(call);
 	bool ok;
 
 	if (message)
@@ -170,7 +236,16 @@ send_status(struct rpc_call *call, grpc_byte_buffer *message)
 				       : &status->message;
 	data->trailing_metadata = &status->details;
 	data->trailing_metadata_count = status->n_details;
-	send_operations(call, ops, n, &call->finished, &ok);
+	if (is_unwatched) {
+		n = add_watch(call, ops, n);
+		call->finished.run = on_finished_and_closed;
+	}
+	if (send_operations(call, ops, n, &call->finished, &ok) &&
+	    is_unwatched) {
+		settle_closed(call);
+		/* the call's own */
+		rpc_call_unref(call);
+	}
 }
 
 static void
@@ -277,33 +352,18 @@ rpc_call_finish(struct rpc_call *call, struct rpc_status *status,
 		grpc_byte_buffer_destroy(message);
 }
 
-/* The client has the status, or will never get one. */
 static void
 on_closed(struct rpc_event *event, bool ok)
 {
 	struct rpc_call *call = container_of(event, struct rpc_call, closed);
 
 	(void)ok;
-	pthread_mutex_lock(&call->lock);
-	call->is_ended = true;
-	pthread_mutex_unlock(&call->lock);
-	pthread_mutex_lock(&call->peer->lock);
-	list_remove(&call->link);
-	pthread_mutex_unlock(&call->peer->lock);
+	settle_closed(call);
 	if (call->handler->on_end)
 		call->handler->on_end(call);
 	/* the operation's, and the call's own */
 	rpc_call_unref(call);
 	rpc_call_unref(call);
-}
-
-static void
-watch_for_end(struct rpc_call *call)
-{
-	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
-
-	op.data.recv_close_on_server.cancelled = &call->was_cancelled;
-	start_operations(call, &op, 1, &call->closed);
 }
 
 static uint64_t
@@ -380,7 +440,9 @@ rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
 	}
 	/* Ours, for as long as this function runs. */
 	rpc_call_ref(call);
-	watch_for_end(call);
+	atomic_fetch_add(&peer->rpc->n_unwatched, 1);
+	if (!handler->is_brief)
+		rpc_call_watch(call);
 	if (handler->on_start)
 		handler->on_start(call);
 	if (register_call(call) && handler->on_drain)

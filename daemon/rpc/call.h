@@ -53,6 +53,10 @@ struct rpc_handler {
 	void (*on_drain)(struct rpc_call *call);
 	/* Releases what the handler's struct holds. Any thread. May be NULL. */
 	void (*on_free)(struct rpc_call *call);
+	/* Most calls are answered within RPC_CALL_BRIEF_TIME. Until then the
+	 * call is not watched for its end, which gRPC would wake the RPC thread
+	 * to tell of, and one that ends by its own status has no on_end. */
+	bool is_brief;
 };
 
 /* A call's end. */
@@ -90,13 +94,22 @@ struct rpc_call {
 	bool is_finished;
 	bool is_ended;
 	struct rpc_status status;
+	/* gRPC has been asked to tell of its end, or is about to be. */
+	bool is_watched;
 };
+
+/* How late it may be noticed that nobody waits for a brief call any more: ns */
+#define RPC_CALL_BRIEF_TIME 100000000ull
 
 /* Makes ACCEPT, which a client has filled and which is taken, into a call of
  * METHOD, and starts it. RPC thread. */
 void rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
 		    const struct rpc_method *method,
 		    const struct rpc_handler *handler);
+
+/* A brief call that has taken too long: from now on its end is watched for. Any
+ * thread; again does nothing. */
+void rpc_call_watch(struct rpc_call *call);
 
 void rpc_call_ref(struct rpc_call *call);
 void rpc_call_unref(struct rpc_call *call);

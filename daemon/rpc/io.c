@@ -200,6 +200,7 @@ on_cache(struct rpc_call *call, grpc_byte_buffer *bytes)
 		.on_message = function,                  \
 		.on_end = on_end,                        \
 		.on_free = on_free,                      \
+		.is_brief = true,                        \
 	}
 
 IO_HANDLER(READ, on_read);

@@ -254,6 +254,15 @@ rpc_peer_end_call(struct rpc_peer *peer)
 		rpc_server_wake(peer->rpc);
 }
 
+void
+rpc_peer_watch_calls(struct rpc_peer *peer)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	list_for_each(link, &peer->calls)
+		rpc_call_watch(container_of(link, struct rpc_call, link));
+}
+
 /* One of the peer's calls that has not been told of the drain, with a
  * reference, or NULL. */
 static struct rpc_call *

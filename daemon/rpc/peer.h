@@ -87,6 +87,9 @@ void rpc_peer_close(struct rpc_peer *peer);
 #define RPC_PEER_GOODBYE_TIME 1000000000ull
 void rpc_peer_drain(struct rpc_peer *peer);
 
+/* Its brief calls have taken too long: rpc_call_watch() for all. */
+void rpc_peer_watch_calls(struct rpc_peer *peer);
+
 /* The status of a call that was admitted has left, or never will. Any thread. */
 void rpc_peer_end_call(struct rpc_peer *peer);
 

@@ -22,6 +22,7 @@
 #include "daemon/core/client.h"
 #include "daemon/core/daemon.h"
 #include "daemon/core/loop.h"
+#include "daemon/rpc/call.h"
 #include "daemon/rpc/event.h"
 #include "daemon/rpc/log.h"
 #include "daemon/rpc/operation.h"
@@ -43,6 +44,33 @@
  * gRPC client connects again when it needs to: ns. */
 #define SILENCE_MAX 60000000000ull
 
+/* Also calls that have only just begun; they will not be many. */
+static void
+watch_calls(struct rpc_server *rpc)
+{
+	SCOPED_LOCK(&rpc->lock);
+
+	list_for_each(link, &rpc->peers)
+		rpc_peer_watch_calls(container_of(link, struct rpc_peer, link));
+}
+
+/* Until when to wait for the next event. */
+static gpr_timespec
+wait_until(struct rpc_server *rpc)
+{
+	if (atomic_load(&rpc->n_unwatched) == 0)
+		rpc->watch_at = 0;
+	else if (rpc->watch_at == 0)
+		rpc->watch_at = clock_now() + RPC_CALL_BRIEF_TIME;
+	if (rpc->watch_at == 0)
+		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	return (gpr_timespec){
+		.tv_sec = (int64_t)(rpc->watch_at / 1000000000u),
+		.tv_nsec = (int32_t)(rpc->watch_at % 1000000000u),
+		.clock_type = GPR_CLOCK_MONOTONIC,
+	};
+}
+
 static void *
 run_queue(void *user)
 {
@@ -50,10 +78,14 @@ run_queue(void *user)
 	grpc_event event;
 
 	do {
-		event = grpc_completion_queue_next(
-			rpc->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		event = grpc_completion_queue_next(rpc->queue, wait_until(rpc),
+						   NULL);
 		if (event.type == GRPC_OP_COMPLETE)
 			rpc_event_run(event.tag, event.success != 0);
+		if (rpc->watch_at > 0 && clock_now() >= rpc->watch_at) {
+			rpc->watch_at = 0;
+			watch_calls(rpc);
+		}
 	} while (event.type != GRPC_QUEUE_SHUTDOWN);
 	return NULL;
 }

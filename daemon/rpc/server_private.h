@@ -4,6 +4,7 @@
 
 #include <grpc/grpc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,11 @@ struct rpc_server {
 	struct daemon *daemon;
 	grpc_completion_queue *queue;
 	pthread_t thread;
+	/* Calls that nobody watches for their end; and, of the RPC thread, when
+	 * it looks for those that take too long: CLOCK_MONOTONIC ns, 0: not at
+	 * all. */
+	atomic_uint n_unwatched;
+	uint64_t watch_at;
 
 	/* From the configuration. */
 	unsigned int max_clients;

@@ -203,6 +203,20 @@ class Io(DaemonTest):
         self.assertTrue(call.cancel())
         self.assert_serves()
 
+    def in_flight(self):
+        clients = self.admin.ListClients(STUBS.admin.ListClientsRequest(),
+                                         timeout=PATIENCE).clients
+        return sum(client.in_flight for client in clients)
+
+    def test_ends_the_request_of_a_cancelled_call(self):
+        """Its server would answer in ten minutes."""
+        self.wait_until("nothing is under way", lambda: self.in_flight() == 0)
+        call = self.io.Read.future(
+            STUBS.io.ReadRequest(volume="slow", length=512))
+        self.wait_until("the read is", lambda: self.in_flight() == 1)
+        call.cancel()
+        self.wait_until("it is not", lambda: self.in_flight() == 0)
+
 
 if __name__ == "__main__":
     main()
