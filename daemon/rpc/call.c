@@ -195,9 +195,7 @@ settle_closed(struct rpc_call *call)
 	pthread_mutex_lock(&call->lock);
 	call->is_ended = true;
 	pthread_mutex_unlock(&call->lock);
-	pthread_mutex_lock(&call->peer->lock);
-	list_remove(&call->link);
-	pthread_mutex_unlock(&call->peer->lock);
+	rpc_peer_remove_call(call->peer, &call->link);
 }
 
 /* The status has left and the call has ended, of which gRPC has told nobody
@@ -385,16 +383,6 @@ deadline_of(gpr_timespec client)
 	       (margin < DEADLINE_MARGIN_MAX ? margin : DEADLINE_MARGIN_MAX);
 }
 
-/* Makes the call known to a drain; says whether one has begun. */
-static bool
-register_call(struct rpc_call *call)
-{
-	SCOPED_LOCK(&call->peer->lock);
-
-	list_append(&call->peer->calls, &call->link);
-	return call->peer->is_draining;
-}
-
 static struct rpc_call *
 new_call(struct rpc_peer *peer, struct rpc_accept *accept,
 	 const struct rpc_method *method, const struct rpc_handler *handler)
@@ -445,7 +433,7 @@ rpc_call_start(struct rpc_peer *peer, struct rpc_accept *accept,
 		rpc_call_watch(call);
 	if (handler->on_start)
 		handler->on_start(call);
-	if (register_call(call) && handler->on_drain)
+	if (rpc_peer_add_call(peer, &call->link) && handler->on_drain)
 		handler->on_drain(call);
 	if (!rpc_call_is_over(call))
 		rpc_call_receive(call);

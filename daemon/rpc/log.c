@@ -40,3 +40,17 @@ rpc_log_refused_peer(int error, const struct client_identity *identity)
 		    (long)identity->pid, (unsigned long)identity->uid,
 		    strerror(-error));
 }
+
+void
+rpc_log_flooding_peer(const struct client *client, const char *why)
+{
+	if (client)
+		log_warning("client %llu (pid %ld, uid %lu) is disconnected: "
+			    "%s",
+			    (unsigned long long)client->id, (long)client->pid,
+			    (unsigned long)client->uid, why);
+	else
+		log_warning("a client beyond MaxClients= or "
+			    "MaxClientsPerUser= is disconnected: %s",
+			    why);
+}

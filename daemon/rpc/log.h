@@ -2,6 +2,7 @@
 /* What gRPC has to say, in the daemon's own log. */
 #pragma once
 
+struct client;
 struct client_identity;
 
 /* Before grpc_init(). */
@@ -9,3 +10,6 @@ void rpc_log_init(void);
 
 /* A connection that could not be served; ERROR is a negative errno. */
 void rpc_log_refused_peer(int error, const struct client_identity *identity);
+
+/* A connection that is ended, and why. CLIENT may be NULL. */
+void rpc_log_flooding_peer(const struct client *client, const char *why);

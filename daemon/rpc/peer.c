@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "common/cleanup.h"
 #include "common/list.h"
@@ -29,6 +30,8 @@
 #include "daemon/core/loop.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/dispatch.h"
+#include "daemon/rpc/intake.h"
+#include "daemon/rpc/log.h"
 #include "daemon/rpc/server_private.h"
 #include "proto/channel_args.h"
 
@@ -41,6 +44,7 @@ free_peer(struct rpc_peer *peer)
 	cleanup_close(&peer->watch_fd);
 	if (peer->server)
 		grpc_server_destroy(peer->server);
+	intake_end(peer->intake, peer);
 	client_unref(peer->client);
 	pthread_mutex_destroy(&peer->lock);
 	free(peer);
@@ -100,6 +104,7 @@ on_accept(struct rpc_event *event, bool ok)
 
 	if (ok) {
 		atomic_store(&peer->has_called, true);
+		intake_accept(peer->intake, peer);
 		request_next_call(peer);
 		accepted.is_admitted = admit_call(peer);
 		rpc_dispatch(peer, &accepted);
@@ -205,6 +210,10 @@ rpc_peer_new(struct rpc_server *rpc, int fd,
 	error = peer->client || errno == EUSERS ? 0 : -errno;
 	if (error == 0)
 		error = watch_socket(peer, fd);
+	if (error == 0) {
+		peer->intake = intake_begin(peer, fd);
+		error = peer->intake ? 0 : -errno;
+	}
 	if (error < 0) {
 		if (peer->client)
 			client_gone(peer->client);
@@ -234,12 +243,59 @@ rpc_peer_close(struct rpc_peer *peer)
 	if (peer->watch_fd < 0)
 		return;
 	epoll_ctl(peer->rpc->epoll_fd, EPOLL_CTL_DEL, peer->watch_fd, NULL);
-	close(TAKE_FD(peer->watch_fd));
 	shut_down(peer);
 	grpc_server_cancel_all_calls(peer->server);
+	/* gRPC closes a connection only when it has sent what it is sending, and
+	 * a client that does not read would keep it for ever. */
+	shutdown(peer->watch_fd, SHUT_RDWR);
+	close(TAKE_FD(peer->watch_fd));
 	if (peer->client)
 		client_gone(peer->client);
 	rpc_peer_unref(peer);
+}
+
+/* Why the connection has to end, or NULL. */
+static const char *
+find_flood(struct rpc_peer *peer)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	return peer->is_flooded
+		       ? "it has far more calls than MaxCallsPerClient= allows"
+		       : intake_flood(peer->intake, peer);
+}
+
+void
+rpc_peer_close_if_flooded(struct rpc_peer *peer)
+{
+	const char *why = peer->watch_fd < 0 ? NULL : find_flood(peer);
+
+	if (!why)
+		return;
+	rpc_log_flooding_peer(peer->client, why);
+	rpc_peer_close(peer);
+}
+
+bool
+rpc_peer_add_call(struct rpc_peer *peer, struct list *call)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	list_append(&peer->calls, call);
+	if (++peer->n_open > peer->rpc->max_begun && !peer->is_flooded) {
+		peer->is_flooded = true;
+		rpc_server_wake(peer->rpc);
+	}
+	return peer->is_draining;
+}
+
+void
+rpc_peer_remove_call(struct rpc_peer *peer, struct list *call)
+{
+	SCOPED_LOCK(&peer->lock);
+
+	list_remove(call);
+	peer->n_open--;
 }
 
 void

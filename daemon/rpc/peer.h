@@ -19,6 +19,7 @@
 struct client;
 struct client_identity;
 struct failure;
+struct intake;
 struct rpc_server;
 
 /* What gRPC fills in when the client makes its next call. */
@@ -49,6 +50,8 @@ struct rpc_peer {
 	 * alone. */
 	int watch_fd;
 	bool is_shutting_down;
+	/* What comes from it; NULL before gRPC reads. */
+	struct intake *intake;
 
 	struct rpc_accept accept;
 	struct rpc_event shutdown;
@@ -58,8 +61,11 @@ struct rpc_peer {
 
 	/* Guards the rest. */
 	pthread_mutex_t lock;
-	/* Its calls, for a drain to tell them. */
+	/* Its calls that have not ended, for a drain to tell them. */
 	struct list calls;
+	unsigned int n_open;
+	/* There are more of them than there can be. */
+	bool is_flooded;
 	bool is_draining;
 	/* Admitted calls whose status has not left yet, and since when there
 	 * are none; 0: there never was one. */
@@ -89,6 +95,17 @@ void rpc_peer_drain(struct rpc_peer *peer);
 
 /* Its brief calls have taken too long: rpc_call_watch() for all. */
 void rpc_peer_watch_calls(struct rpc_peer *peer);
+
+/*
+ * A call of the peer's that has begun, or ended, by CALL's link. Adding says
+ * whether a drain has begun. Any thread.
+ */
+bool rpc_peer_add_call(struct rpc_peer *peer, struct list *call);
+void rpc_peer_remove_call(struct rpc_peer *peer, struct list *call);
+
+/* Ends the connection of a client that begins more than the daemon can take in
+ * or keep. Main thread, after rpc_server_wake(). */
+void rpc_peer_close_if_flooded(struct rpc_peer *peer);
 
 /* The status of a call that was admitted has left, or never will. Any thread. */
 void rpc_peer_end_call(struct rpc_peer *peer);

@@ -24,6 +24,7 @@
 #include "daemon/core/loop.h"
 #include "daemon/rpc/call.h"
 #include "daemon/rpc/event.h"
+#include "daemon/rpc/intake.h"
 #include "daemon/rpc/log.h"
 #include "daemon/rpc/operation.h"
 #include "daemon/rpc/peer.h"
@@ -39,6 +40,10 @@
 
 /* So many leave memory behind that is worth looking for. */
 #define MANY_PEERS 64
+
+/* So many calls more than MaxCallsPerClient= may be begun before those that
+ * were given up are done with. */
+#define BEGUN_LEEWAY 64
 
 /* A connection that has made no call for so long after it came is closed, a
  * gRPC client connects again when it needs to: ns. */
@@ -78,6 +83,7 @@ run_queue(void *user)
 	grpc_event event;
 
 	do {
+		intake_turn();
 		event = grpc_completion_queue_next(rpc->queue, wait_until(rpc),
 						   NULL);
 		if (event.type == GRPC_OP_COMPLETE)
@@ -98,6 +104,7 @@ read_limits(struct rpc_server *rpc)
 
 	rpc->max_clients = settings->max_clients;
 	rpc->max_calls = settings->max_calls;
+	rpc->max_begun = 2 * rpc->max_calls + BEGUN_LEEWAY;
 	rpc->max_requests = settings->max_requests;
 	rpc->max_bytes = settings->max_bytes;
 	rpc->max_message = settings->max_message;
@@ -310,6 +317,7 @@ close_if_asked(struct rpc_peer *peer)
 {
 	if (peer->client && peer->client->must_close)
 		rpc_peer_close(peer);
+	rpc_peer_close_if_flooded(peer);
 }
 
 bool
@@ -339,12 +347,12 @@ rpc_server_dispatch(struct rpc_server *rpc)
 	struct epoll_event events[EVENTS_PER_TURN];
 	int n = epoll_wait(rpc->epoll_fd, events, EVENTS_PER_TURN, 0);
 
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr == &rpc->wake_fd)
-			on_wake(rpc);
-		else if (events[i].data.ptr != &rpc->timer_fd)
+	for (int i = 0; i < n; i++)
+		if (events[i].data.ptr != &rpc->wake_fd &&
+		    events[i].data.ptr != &rpc->timer_fd)
 			rpc_peer_close(events[i].data.ptr);
-	}
+	/* These may free peers, so no event of one may be left. */
+	on_wake(rpc);
 	on_timer(rpc);
 	if (rpc->on_drained && is_drained(rpc))
 		TAKE_PTR(rpc->on_drained)(rpc->drained_user);

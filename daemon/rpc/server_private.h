@@ -25,6 +25,9 @@ struct rpc_server {
 	/* From the configuration. */
 	unsigned int max_clients;
 	unsigned int max_calls;
+	/* Calls that a client may have begun and the daemon not ended; one that
+	 * keeps to max_calls and waits for nothing has fewer. */
+	unsigned int max_begun;
 	unsigned int max_requests;
 	size_t max_message;
 	uint64_t max_bytes;

@@ -122,14 +122,26 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
-    def memory(self):
-        """What it holds, in bytes."""
+    def _memory(self, field):
         with open(f"/proc/{self.process.pid}/status",
                   encoding="ascii") as status:
             for line in status:
-                if line.startswith("VmRSS:"):
+                if line.startswith(field):
                     return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        raise AssertionError("no " + field)
+
+    def memory(self):
+        """What it holds, in bytes."""
+        return self._memory("VmRSS:")
+
+    def peak(self):
+        """The most that it held since it began, or since forget_peak()."""
+        return self._memory("VmHWM:")
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w",
+                  encoding="ascii") as clear:
+            clear.write("5")
 
     def has_sanitizer(self):
         """Sanitizers keep what is freed for a while, and put something around

@@ -44,6 +44,35 @@ if child == 0:
 print(child, flush=True)
 """
 
+# Connects and sends a file, over and over until its input ends; then tells how
+# often the daemon hung up. What it gets it drops.
+FLOODING_CLIENT = """
+import socket, sys, threading
+frames = open(sys.argv[2], "rb").read()
+is_over = threading.Event()
+def wait():
+    sys.stdin.read()
+    is_over.set()
+def drop(client):
+    try:
+        while client.recv(1 << 20):
+            pass
+    except OSError:
+        pass
+threading.Thread(target=wait, daemon=True).start()
+n_cut = 0
+while not is_over.is_set():
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        client.connect(sys.argv[1])
+        threading.Thread(target=drop, args=[client], daemon=True).start()
+        client.sendall(frames)
+    except OSError:
+        n_cut += 1
+    client.close()
+print(n_cut, flush=True)
+"""
+
 
 def varint(number):
     out = bytearray()
@@ -94,8 +123,8 @@ class HostileTest(DaemonTest):
         self.assert_serves()
         self.memory_before = self.daemon.memory()
 
-    def assert_modest(self):
-        grown = self.daemon.memory() - self.memory_before
+    def assert_modest(self, memory=None):
+        grown = (memory or self.daemon.memory()) - self.memory_before
         leeway = LEEWAY * (6 if self.daemon.has_sanitizer() else 1)
         print(f"memory: {self.memory_before // 1024} KiB, then "
               f"{grown // 1024:+} KiB", flush=True)
@@ -216,6 +245,37 @@ class Readers(HostileTest):
         client.close()
         self.assert_serves()
 
+    def test_who_takes_nothing_can_be_closed(self):
+        """gRPC would wait until what it is sending has left."""
+        client = self.connect_raw()
+        most = 2 ** 31 - 1
+        request = STUBS.io.ReadRequest(volume="disk", length=MIB)
+        client.sendall(
+            PREFACE
+            + frame(SETTINGS, 0, 0, b"\x00\x04" + most.to_bytes(4, "big"))
+            + frame(WINDOW_UPDATE, 0, 0, (most - 65535).to_bytes(4, "big"))
+            + b"".join(call_frames("/nbdclientd.v1.IO/Read", stream,
+                                   request.SerializeToString())
+                       for stream in range(1, 65, 2)))
+
+        stuck = []
+
+        def is_stuck():
+            """It has calls that are answered and do not end."""
+            clients = self.admin.ListClients(STUBS.admin.ListClientsRequest(),
+                                             timeout=PATIENCE).clients
+            stuck[:] = [other.id for other in clients
+                        if other.calls > 1 and other.in_flight == 0]
+            return stuck
+        self.wait_until("it has calls and takes no answer", is_stuck)
+        self.admin.KillClient(STUBS.admin.KillClientRequest(id=stuck[0]),
+                              timeout=PATIENCE)
+        hung_up = select.poll()
+        hung_up.register(client, 0)
+        self.assertEqual(hung_up.poll(PATIENCE * 1000),
+                         [(client.fileno(), select.POLLHUP)])
+        self.assert_serves()
+
     def test_who_reads_slowly_gets_all(self):
         request = STUBS.io.ReadRequest(volume="disk", length=16 * MIB)
         with self.daemon.channel(
@@ -281,15 +341,6 @@ class Connections(HostileTest):
         self.assert_modest()
         client.close()
 
-    def test_calls_begun_and_reset(self):
-        """Two thousand at once; SECURITY.md says what of more."""
-        request = STUBS.io.ReadRequest(volume="disk", length=MIB)
-        cancel = (8).to_bytes(4, "big")
-        self.flood(call_frames("/nbdclientd.v1.IO/Read", stream,
-                               request.SerializeToString())
-                   + frame(RST_STREAM, 0, stream, cancel)
-                   for stream in range(1, 4001, 2))
-
     def test_questions_without_end(self):
         self.flood([frame(PING, 0, 0, bytes(8)) * 100000])
         self.flood([frame(SETTINGS, 0, 0, b"") * 100000])
@@ -299,6 +350,20 @@ class Connections(HostileTest):
         self.flood([frame(HEADERS, 0, 1,
                           call_headers("/nbdclientd.v1.IO/Read"))]
                    + [frame(CONTINUATION, 0, 1, more)] * 4000)
+
+    def test_calls_that_stay_open(self):
+        """On a connection that acknowledges no settings, so that gRPC does not
+        count them; a few at a time, so that the daemon takes each."""
+        client = self.connect_raw()
+        client.sendall(PREFACE + frame(SETTINGS, 0, 0, b""))
+        with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+            for first in range(1, 8001, 80):
+                client.sendall(b"".join(
+                    call_frames("/grpc.health.v1.Health/Watch", stream, b"")
+                    for stream in range(first, first + 80, 2)))
+                self.assertTrue(client.recv(65536))
+                self.assert_serves()
+        self.assert_modest()
 
     def test_a_fork_keeps_a_connection_and_harms_nobody(self):
         hello = PREFACE + frame(SETTINGS, 0, 0, b"")
@@ -331,6 +396,63 @@ class Connections(HostileTest):
         self.wait_until("all of them have gone",
                         lambda: self.count_clients() == 1)
         self.assert_modest()
+
+
+class Floods(HostileTest):
+    """More than the daemon can take in, as fast as a socket takes it: whoever
+    does so is disconnected, and the others are served meanwhile."""
+
+    def flood(self, frames):
+        path = self.workdir.file("flood")
+        with open(path, "wb") as out:
+            out.write(PREFACE + frame(SETTINGS, 0, 0, b"") + frames)
+        self.daemon.forget_peak()
+        with subprocess.Popen(
+                [sys.executable, "-c", FLOODING_CLIENT,
+                 self.daemon.socket_path, path], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE) as client:
+            self.wait_until("the daemon hangs up",
+                            lambda: "is disconnected: it" in self.new_log())
+            for _ in range(200):
+                self.assertEqual(len(self.read("disk", 0, 4096)), 4096)
+            n_cut = int(client.communicate()[0])
+        print(f"cut off {n_cut} times", flush=True)
+        self.assertGreater(n_cut, 0)
+        self.assert_modest(self.daemon.peak())
+        self.wait_until("all of them have gone",
+                        lambda: self.count_clients() == 1)
+        self.assert_serves()
+
+    def setUp(self):
+        super().setUp()
+        self.log_before = len(self.daemon.log())
+
+    def new_log(self):
+        return self.daemon.log()[self.log_before:]
+
+    def calls(self, number, more=lambda stream: b""):
+        message = STUBS.io.ReadRequest(volume="disk", length=4096)
+        return b"".join(
+            call_frames("/nbdclientd.v1.IO/Read", stream,
+                        message.SerializeToString()) + more(stream)
+            for stream in range(1, 2 * number, 2))
+
+    def test_calls_begun_and_reset(self):
+        cancel = (8).to_bytes(4, "big")
+        self.flood(self.calls(100000, lambda stream: frame(
+            RST_STREAM, 0, stream, cancel)))
+        self.assertIn("begins and resets them", self.new_log())
+
+    def test_calls_begun(self):
+        self.flood(self.calls(50000))
+        self.assertIn("MaxCallsPerClient=", self.new_log())
+
+    def test_questions(self):
+        self.flood(frame(PING, 0, 0, bytes(8)) * 1000000)
+        self.assertIn("it sends PING or SETTINGS", self.new_log())
+
+    def test_frames_that_ask_for_nothing(self):
+        self.flood(frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\1") * 1000000)
 
 
 if __name__ == "__main__":
