@@ -347,12 +347,14 @@ void
 ahead_vacate(struct nbd_handle *h, const void *memory, size_t size)
 {
 	struct ahead *ahead = &h->receive.ahead;
-	const struct iovec *latest = &ahead->vectors[ahead->next - 2];
+	const struct iovec *latest;
 	const uint8_t *begin = memory;
 
+	if (ahead->left == 0)
+		return;
 	/* Mostly it is the memory of the read that has just been completed. */
-	if (ahead->left == 0 ||
-	    (begin == latest->iov_base && size <= latest->iov_len))
+	latest = &ahead->vectors[ahead->next - 2];
+	if (begin == latest->iov_base && size <= latest->iov_len)
 		return;
 	if (is_occupied(ahead, begin, begin + size))
 		ahead_gather(h);
