@@ -365,7 +365,8 @@ class Gaps(Followed):
                 next(events)
                 daemon.drain()
                 told = list(events)
-            self.assertEqual(self.kind(told[-1]), "DRAINING")
+            # A connection that was being made may be told after it.
+            self.assertIn("DRAINING", [self.kind(event) for event in told])
             self.assertEqual(events.code(), grpc.StatusCode.OK)
 
 
