@@ -156,6 +156,7 @@ print_result(const struct options *options, struct bench *bench,
 	struct output *output = output_new(options, "bench", OUTPUT_FACTS,
 					   columns, 10);
 
+	assert(bench->samples);
 	qsort(bench->samples, n, sizeof(*bench->samples), compare_samples);
 	output_number(output, bench->n_done);
 	output_number(output, elapsed_us / 1000);

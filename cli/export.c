@@ -14,6 +14,7 @@
 #include "cli/families.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "common/cleanup.h"
 #include "nbdclientd/v1/negotiation.pb-c.h"
 
 /* Is libnbd to do it? *STATUS is EXIT_USAGE, recorded, if it cannot. */
@@ -80,17 +81,25 @@ export_info(const struct options *options, char *target)
 	return daemon_call(options, RPC_NEGOTIATION_EXPORT_INFO, &request);
 }
 
-/* A response without the export is a daemon's mistake. */
-static int
-check_response(const Nbdclientd__V1__ExportInfoResponse *response)
+/* The same; NULL: *STATUS says what to exit with. A response without the export
+ * is a daemon's mistake. */
+static Nbdclientd__V1__ExportInfoResponse *
+checked_info(const struct options *options, char *target, int *status)
 {
-	if (!response)
-		return (int)failure_code();
-	if (!response->export)
-		return fail(EXIT_GENERAL, EPROTO,
-			    "nbdctl and daemon must be of one version",
-			    "the daemon did not describe the export");
-	return EXIT_OK;
+	CLEANUP_MESSAGE Nbdclientd__V1__ExportInfoResponse *response =
+		export_info(options, target);
+
+	if (!response) {
+		*status = (int)failure_code();
+		return NULL;
+	}
+	if (!response->export) {
+		*status = fail(EXIT_GENERAL, EPROTO,
+			       "nbdctl and daemon must be of one version",
+			       "the daemon did not describe the export");
+		return NULL;
+	}
+	return TAKE_PTR(response);
 }
 
 /* QUERIES ends in NULL. */
@@ -117,11 +126,11 @@ list_contexts(const struct options *options, char *target, char **queries)
 int
 run_info(const struct options *options)
 {
+	int status;
 	CLEANUP_MESSAGE Nbdclientd__V1__ExportInfoResponse *response =
-		export_info(options, options->args[0]);
-	int status = check_response(response);
+		checked_info(options, options->args[0], &status);
 
-	if (status != EXIT_OK)
+	if (!response)
 		return status;
 	return export_print_facts(options, response->export,
 				  response->protocol);
@@ -133,12 +142,12 @@ run_size(const struct options *options)
 	static const struct output_column columns[] = {
 		{ "SIZE", OUTPUT_NUMBER },
 	};
+	int status;
 	CLEANUP_MESSAGE Nbdclientd__V1__ExportInfoResponse *response =
-		export_info(options, options->args[0]);
+		checked_info(options, options->args[0], &status);
 	struct output *output;
-	int status = check_response(response);
 
-	if (status != EXIT_OK)
+	if (!response)
 		return status;
 	/* For scripts: the bare number. */
 	if (options->output == OUTPUT_TABLE) {
@@ -153,11 +162,11 @@ run_size(const struct options *options)
 int
 run_can(const struct options *options)
 {
+	int status;
 	CLEANUP_MESSAGE Nbdclientd__V1__ExportInfoResponse *response =
-		export_info(options, options->args[1]);
-	int status = check_response(response);
+		checked_info(options, options->args[1], &status);
 
-	if (status != EXIT_OK)
+	if (!response)
 		return status;
 	return export_has_feature(response->export, response->protocol,
 				  options->args[0]);

@@ -2,6 +2,7 @@
 /* Buffers that change hands. */
 #include "daemon/core/buffer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ buffer_copy(struct buffer *buffer, const void *data, size_t size)
 /* A walk over a part of a buffer, from piece to piece. */
 struct walk {
 	struct iovec whole;
-	const struct iovec *piece;
+	const struct iovec *piece, *end;
 	uint64_t at;
 	size_t left;
 };
@@ -71,6 +72,7 @@ walk_begin(struct walk *walk, const struct buffer *buffer, uint64_t at,
 {
 	walk->whole = (struct iovec){ buffer->data, buffer->size };
 	walk->piece = buffer->data ? &walk->whole : buffer->pieces;
+	walk->end = walk->piece + (buffer->data ? 1 : buffer->n_pieces);
 	walk->at = at;
 	walk->left = length;
 }
@@ -81,8 +83,10 @@ walk_on(struct walk *walk, struct iovec *here)
 {
 	if (walk->left == 0)
 		return false;
-	for (; walk->at >= walk->piece->iov_len; walk->piece++)
+	for (; walk->at >= walk->piece->iov_len; walk->piece++) {
 		walk->at -= walk->piece->iov_len;
+		assert(walk->piece + 1 < walk->end);
+	}
 	here->iov_base = (char *)walk->piece->iov_base + walk->at;
 	here->iov_len = walk->piece->iov_len - walk->at;
 	if (here->iov_len > walk->left)
