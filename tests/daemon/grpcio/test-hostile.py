@@ -441,7 +441,7 @@ class Floods(HostileTest):
         cancel = (8).to_bytes(4, "big")
         self.flood(self.calls(100000, lambda stream: frame(
             RST_STREAM, 0, stream, cancel)))
-        self.assertIn("begins and resets them", self.new_log())
+        self.assertIn("MaxCallsPerClient=", self.new_log())
 
     def test_calls_begun(self):
         self.flood(self.calls(50000))
