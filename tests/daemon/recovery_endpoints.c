@@ -165,7 +165,7 @@ writes_do_not_move_to_a_disk_of_its_own(void **state)
 	set_up(&f, "");
 	write_well(&f, 0, 1);
 	reborn_kill(&f.servers[0]);
-	assert_true(try_to_write(&f, 0, 2, 500, &error) < 0);
+	assert_true(try_to_write(&f, 0, 2, 2000, &error) < 0);
 	assert_int_equal(error.status, UNAVAILABLE);
 	reborn_restart(&f.servers[0]);
 	expect_bytes(&f, 0, 1);
@@ -217,7 +217,7 @@ reads_move_until_something_is_written(void **state)
 	reborn_kill(&f.servers[0]);
 	expect_bytes(&f, 0, 0);
 	assert_int_equal(connections_to(&f, 1), 1);
-	assert_true(try_to_write(&f, 0, 2, 500, &error) < 0);
+	assert_true(try_to_write(&f, 0, 2, 2000, &error) < 0);
 	if (!strstr(error.message, "waited for the first endpoint"))
 		fail_msg("%s", error.message);
 	assert_int_equal(error.applied, NBDCLIENTD__V1__APPLIED__APPLIED_NO);
