@@ -2,8 +2,9 @@
 /*
  * What data commands work on: a run of bytes that takes many requests at once.
  * Behind it stands a volume of the daemon (disk_volume.c), a server reached
- * with libnbd (direct.c), a file (disk_file.c) or a pipe (disk_stream.c). Payloads travel by
- * reference: what one disk read another may write without a copy.
+ * with libnbd (direct.c), a file (disk_file.c) or a pipe (disk_stream.c).
+ * Payloads travel by reference: what one disk read another may write without a
+ * copy.
  */
 #pragma once
 

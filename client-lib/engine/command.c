@@ -85,8 +85,8 @@ take_payload(struct command *command, const struct command_request *request,
 	}
 }
 
-/* Queues a checked request, which takes FILTER if there is one: the cookie, or -1 if out of
- * memory. */
+/* Queues a checked request, which takes FILTER if there is one: the cookie, or
+ * -1 if out of memory. */
 static int64_t
 enqueue(struct nbd_handle *h, const struct command_request *request,
 	struct filter *filter)

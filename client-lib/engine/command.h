@@ -128,8 +128,8 @@ void command_complete(struct nbd_handle *h, struct command *command);
 void command_complete_all(struct nbd_handle *h);
 
 /* Checks REQUEST and makes its FILTER, if contexts are given: 0, or -1 with the
- * error recorded; the caller releases FILTER in any case. Corrects the flag of the payload length
- * if the strict mode says so. */
+ * error recorded; the caller releases FILTER in any case. Corrects the flag of
+ * the payload length if the strict mode says so. */
 int command_check(const struct nbd_handle *h, struct command_request *request,
 		  struct filter *filter);
 

@@ -182,6 +182,6 @@ void connection_lose(struct connection *connection,
 void connection_close(struct connection *connection);
 
 /* Closes at once, if need be, and frees; no call of the owner follows, parts
- * of requests in flight are not told. Memory goes when the loop comes round. NULL is
- * allowed. */
+ * of requests in flight are not told. Memory goes when the loop comes round.
+ * NULL is allowed. */
 void connection_free(struct connection *connection);

@@ -77,8 +77,8 @@ start_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
 }
 
 /* The same for what is sent: true if it has left, and the reference with it;
- * the caller has one of its own. Without the call's lock: gRPC sends from here, and the RPC thread, if the completion
- * wakes it, would only run into it. */
+ * the caller has one of its own. Without the call's lock: gRPC sends from here,
+ * and the RPC thread, if the completion wakes it, would only run into it. */
 static bool
 send_operations(struct rpc_call *call, const grpc_op *ops, size_t n,
 		struct rpc_event *event, bool *ok)
