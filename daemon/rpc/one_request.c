@@ -14,10 +14,12 @@ on_request_done(struct request *request)
 {
 	struct one_request *one = request->user;
 	struct rpc_call *call = one->call;
-	struct request done = *request;
+	struct request done;
 
+	/* From here on it is not cancelled any more. */
 	pthread_mutex_lock(&one->lock);
 	one->is_done = true;
+	done = *request;
 	pthread_mutex_unlock(&one->lock);
 	one->on_done(one, &done);
 	request_done(&done);
