@@ -33,8 +33,8 @@ set_up(struct disk *f, const char *settings)
 	 * fewer requests at a time than a load has in flight, or else all of
 	 * them might be answered together. */
 	disk_start(f, 33 * MIB,
-		   NBDKIT("--threads=4", "--filter=delay", "file", "file=FILE",
-			  "rdelay=5ms", "wdelay=5ms"),
+		   NBDKIT("--threads=2", "--filter=delay", "file", "file=FILE",
+			  "rdelay=20ms", "wdelay=20ms"),
 		   settings);
 	disk_open_channel(f);
 }
