@@ -108,43 +108,71 @@ on_mailbox(struct watch *watch, uint32_t events)
 		perror("nbd-clientd: reading an eventfd");
 }
 
+/* The lock is held. */
+static void
+take_mail(struct loop *loop, struct list *batch)
+{
+	struct list *link;
+
+	list_init(batch);
+	loop->n_reserved = 0;
+	while ((link = list_take_first(&loop->mailbox)))
+		list_append(batch, link);
+}
+
+static void
+run_messages(struct list *messages)
+{
+	struct list *link;
+
+	while ((link = list_take_first(messages))) {
+		struct message *message = container_of(link, struct message,
+						       link);
+
+		message->run(message);
+	}
+}
+
 /* Runs what was in the mailbox when we looked. Says whether to end: that was
  * asked for and nothing is left. */
 static bool
 run_mailbox(struct loop *loop)
 {
-	struct list batch, *link;
+	struct list batch;
 
-	list_init(&batch);
 	{
 		SCOPED_LOCK(&loop->lock);
 		loop->is_asleep = false;
-		loop->n_reserved = 0;
-		while ((link = list_take_first(&loop->mailbox)))
-			list_append(&batch, link);
+		take_mail(loop, &batch);
 		if (list_is_empty(&batch) && loop->must_end && loop->holds == 0)
 			return true;
 	}
-	while ((link = list_take_first(&batch))) {
-		struct message *message = container_of(link, struct message,
-						       link);
-
-		message->run(message);
-	}
+	run_messages(&batch);
 	return false;
+}
+
+/* The same for a thread that has the turn on loan. False: there is something
+ * that only the loop's own thread may run, and nothing was. */
+static bool
+run_lent_mailbox(struct loop *loop)
+{
+	struct list batch;
+
+	{
+		SCOPED_LOCK(&loop->lock);
+		if (loop->n_reserved > 0 || loop->must_end)
+			return false;
+		loop->is_asleep = false;
+		take_mail(loop, &batch);
+	}
+	run_messages(&batch);
+	return true;
 }
 
 static void
 run_later(struct loop *loop)
 {
-	struct list *link;
-
-	while ((link = list_take_first(&loop->later))) {
-		struct message *message = container_of(link, struct message,
-						       link);
-
-		message->run(message);
-	}
+	run_messages(&loop->later);
 }
 
 /* Whoever sends something from now on wakes us, unless something is there. */
@@ -239,14 +267,6 @@ loop_main(void *argument)
 	return NULL;
 }
 
-static bool
-may_be_lent(struct loop *loop)
-{
-	SCOPED_LOCK(&loop->lock);
-
-	return loop->n_reserved == 0 && !loop->must_end;
-}
-
 /* Runs what is in the mailbox here, in the place of the loop's thread, which
  * sleeps and was to be woken. False: that has to be done yet. */
 static bool
@@ -258,9 +278,10 @@ run_in_its_place(struct loop *loop)
 		return false;
 	current = loop;
 	/* Until nobody has sent anything meanwhile: they count on us. */
-	while (!is_done && may_be_lent(loop)) {
+	while (!is_done) {
 		loop->now = clock_now();
-		run_mailbox(loop);
+		if (!run_lent_mailbox(loop))
+			break;
 		run_later(loop);
 		/* It may sleep on if no timer is due earlier now. */
 		if (timers_next(&loop->timers) < loop->sleeps_until)
