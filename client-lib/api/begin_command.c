@@ -49,10 +49,11 @@ begin_read(const struct api_call *call, void *buf, struct range range,
 		completion);
 
 	/* Before any check, so that no failure leaves stale data behind. */
-	if (buf)
+	if (buf) {
 		ahead_vacate(h, buf, range.count);
-	if (h->config.pread_initialize && buf)
-		memset(buf, 0, range.count);
+		if (h->config.pread_initialize)
+			memset(buf, 0, range.count);
+	}
 	if (!api_permit(call, CONNECTED) || !API_GIVEN(buf))
 		return -1;
 	if (chunk &&

@@ -5,6 +5,13 @@
 #include "daemon/core/connection.h"
 #include "daemon/core/target.h"
 
+static bool
+has_room(const struct request_target *target,
+	 const struct connection *connection)
+{
+	return connection->in_flight < target->in_flight_limit;
+}
+
 struct connection *
 target_choose(const struct request_target *target)
 {
@@ -14,10 +21,9 @@ target_choose(const struct request_target *target)
 		struct connection *connection = container_of(
 			link, struct connection, link);
 
-		if (connection->in_flight >= target->in_flight_limit)
-			continue;
-		if (!best ||
-		    connection->bytes_in_flight < best->bytes_in_flight)
+		if (has_room(target, connection) &&
+		    (!best ||
+		     connection->bytes_in_flight < best->bytes_in_flight))
 			best = connection;
 	}
 	return best;
@@ -37,7 +43,7 @@ choose_quick(const struct request_target *target)
 		struct connection *connection = container_of(
 			link, struct connection, link);
 
-		if (connection->in_flight < target->in_flight_limit &&
+		if (has_room(target, connection) &&
 		    connection->bytes_in_flight <
 			    connection_pace(connection, QUICK_TIME))
 			return connection;
@@ -59,8 +65,7 @@ target_choose_for_batch(struct request_target *target, uint64_t now)
 	struct batch *batch = &target->batch;
 	struct connection *connection = batch->connection;
 
-	if (connection && batch->turn == now &&
-	    connection->in_flight < target->in_flight_limit &&
+	if (connection && batch->turn == now && has_room(target, connection) &&
 	    connection->bytes_in_flight < batch->bytes_limit)
 		return connection;
 	connection = choose_quick(target);

@@ -64,6 +64,19 @@ journal_done(struct journal *journal)
 	}
 }
 
+/* Not below JOURNAL_EAGER, which is where it starts, unless half of what may be
+ * kept is less. */
+static void
+bound_flush_at(struct journal *journal)
+{
+	uint64_t most = journal->limit / 2;
+
+	if (journal->flush_at < JOURNAL_EAGER)
+		journal->flush_at = JOURNAL_EAGER;
+	if (journal->flush_at > most)
+		journal->flush_at = most;
+}
+
 void
 journal_set(struct journal *journal, enum unflushed_policy policy,
 	    uint64_t limit)
@@ -71,10 +84,7 @@ journal_set(struct journal *journal, enum unflushed_policy policy,
 	journal->is_on = policy != UNFLUSHED_IGNORE;
 	journal->keeps_data = policy == UNFLUSHED_REPLAY;
 	journal->limit = limit;
-	if (journal->flush_at == 0)
-		journal->flush_at = JOURNAL_EAGER;
-	if (journal->flush_at > limit / 2)
-		journal->flush_at = limit / 2;
+	bound_flush_at(journal);
 }
 
 static uint64_t
@@ -105,17 +115,11 @@ journal_wants_flush(const struct journal *journal)
 void
 journal_note_flush(struct journal *journal, uint64_t taken, uint64_t after)
 {
-	uint64_t most = journal->limit / 2;
-	uint64_t least = most < JOURNAL_EAGER ? most : JOURNAL_EAGER;
-
 	if (taken > after / 4)
 		journal->flush_at *= 2;
 	else if (taken < after / 16)
 		journal->flush_at /= 2;
-	if (journal->flush_at < least)
-		journal->flush_at = least;
-	if (journal->flush_at > most)
-		journal->flush_at = most;
+	bound_flush_at(journal);
 }
 
 static bool

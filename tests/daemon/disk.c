@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/daemon/disk.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "tests/support/outcome.h"
@@ -209,6 +211,17 @@ disk_expect_model(struct disk *disk)
 		read_well(disk, at, MIB, &data);
 		assert_memory_equal(data.bytes, disk->model + at, MIB);
 	}
+}
+
+bool
+disk_file_is_model(const struct disk *disk)
+{
+	CLEANUP_CLOSE int fd = open(disk->file, O_RDONLY | O_CLOEXEC);
+	CLEANUP_FREE uint8_t *bytes = malloc(disk->size);
+
+	assert_non_null(bytes);
+	assert_int_equal(pread(fd, bytes, disk->size, 0), disk->size);
+	return memcmp(bytes, disk->model, disk->size) == 0;
 }
 
 static void

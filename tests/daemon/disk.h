@@ -64,6 +64,8 @@ void disk_expect(struct disk *disk, uint64_t offset, size_t length,
 int disk_flush(struct disk *disk, struct client_error *error);
 /* Is the volume what the model is, byte for byte? */
 void disk_expect_model(struct disk *disk);
+/* Does the file behind the server hold the model? */
+bool disk_file_is_model(const struct disk *disk);
 
 /* The answer to one request on the channel. */
 struct disk_answer {

@@ -4,12 +4,10 @@
  * what is written to itself until it is flushed, and takes it along when it is
  * killed.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "nbdclientd/v1/admin.pb-c.h"
@@ -79,16 +77,14 @@ flush_well(struct disk *f)
 		fail_msg("%s", error.message);
 }
 
-/* Does the file behind the server hold the model? */
-static bool
-file_is_model(const struct disk *f)
+/* Nothing was lost: neither of what the daemon answers nor, once it is flushed,
+ * of what the server has in its file. */
+static void
+expect_all_saved(struct disk *f)
 {
-	CLEANUP_CLOSE int fd = open(f->file, O_RDONLY | O_CLOEXEC);
-	CLEANUP_FREE uint8_t *bytes = malloc(SIZE);
-
-	assert_non_null(bytes);
-	assert_int_equal(pread(fd, bytes, SIZE, 0), SIZE);
-	return memcmp(bytes, f->model, SIZE) == 0;
+	disk_expect_model(f);
+	flush_well(f);
+	assert_true(disk_file_is_model(f));
 }
 
 static uint64_t
@@ -128,11 +124,9 @@ acknowledged_writes_survive_a_server_that_loses_them(void **state)
 	scribble(&f);
 	assert_true(unflushed(&f) > 0);
 	/* The server has them nowhere but in its own memory. */
-	assert_false(file_is_model(&f));
+	assert_false(disk_file_is_model(&f));
 	reborn_restart(&f.server);
-	flush_well(&f);
-	disk_expect_model(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	volume = daemon_volume(f.client, "disk");
 	assert_string_equal(volume->unflushed, "replay");
 	assert_int_equal(volume->unflushed_bytes, 0);
@@ -159,9 +153,7 @@ the_daemon_flushes_early_where_that_is_quick(void **state)
 	assert_true(volume->counters->early_flushes > 0);
 	codec_message_free(volume);
 	reborn_restart(&f.server);
-	disk_expect_model(&f);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	disk_stop(&f);
 }
 
@@ -177,7 +169,7 @@ without_a_journal_they_are_lost(void **state)
 	assert_int_equal(unflushed(&f), 0);
 	reborn_restart(&f.server);
 	flush_well(&f);
-	assert_false(file_is_model(&f));
+	assert_false(disk_file_is_model(&f));
 	disk_stop(&f);
 }
 
@@ -196,9 +188,7 @@ they_survive_one_restart_after_the_other(void **state)
 			flush_well(&f);
 		reborn_restart(&f.server);
 	}
-	disk_expect_model(&f);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	disk_stop(&f);
 }
 
@@ -217,9 +207,7 @@ a_durable_write_stays_above_an_older_one(void **state)
 	write_bytes(&f, 199000, 20000, 5, FUA);
 	write_bytes(&f, 95000, 2000, 6, 0);
 	reborn_restart(&f.server);
-	disk_expect_model(&f);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	disk_stop(&f);
 }
 
@@ -244,9 +232,7 @@ the_journal_is_bounded_and_flushes_by_itself(void **state)
 	assert_int_equal(volume->unflushed_limit, MIB);
 	codec_message_free(volume);
 	reborn_restart(&f.server);
-	disk_expect_model(&f);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	disk_stop(&f);
 }
 
@@ -311,10 +297,8 @@ a_lost_replay_begins_anew(void **state)
 		while (!connection);
 		assert_int_equal(n_replayed(&f), 0);
 	}
-	disk_expect_model(&f);
+	expect_all_saved(&f);
 	assert_true(n_replayed(&f) > 0);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
 	disk_stop(&f);
 }
 
@@ -398,11 +382,9 @@ they_survive_a_reload_without_a_server(void **state)
 	reborn_kill(&f.server);
 	reload(&f, "IdleTimeout=20s\n");
 	reload(&f, "IdleTimeout=30s\n");
-	assert_false(file_is_model(&f));
+	assert_false(disk_file_is_model(&f));
 	reborn_restart(&f.server);
-	disk_expect_model(&f);
-	flush_well(&f);
-	assert_true(file_is_model(&f));
+	expect_all_saved(&f);
 	disk_stop(&f);
 }
 
@@ -438,7 +420,7 @@ what_is_unflushed_is_flushed_when_the_daemon_ends(void **state)
 	client_free(f.client);
 	f.client = NULL;
 	daemon_terminate(&f.daemon);
-	assert_true(file_is_model(&f));
+	assert_true(disk_file_is_model(&f));
 	daemon_launch(&f.daemon);
 	disk_connect(&f);
 	disk_stop(&f);

@@ -137,22 +137,13 @@ enum manner {
 };
 
 static void
-put_content(struct peer *peer, uint64_t offset, size_t length)
+put_data(struct peer *peer, uint16_t flags, uint64_t cookie, uint64_t offset,
+	 uint32_t length)
 {
 	uint8_t bytes[COUNT];
 
 	pattern_fill(bytes, length, 1, offset);
-	peer_put(peer, bytes, length);
-}
-
-static void
-put_data_chunk(struct peer *peer, uint16_t flags, uint64_t cookie,
-	       uint64_t offset, uint32_t length)
-{
-	peer_put_chunk(peer, flags, NBD_REPLY_TYPE_OFFSET_DATA, cookie,
-		       8 + length);
-	peer_put_u64(peer, offset);
-	put_content(peer, offset, length);
+	peer_put_data(peer, flags, cookie, offset, bytes, length);
 }
 
 static void
@@ -161,22 +152,19 @@ put_chunks(struct peer *peer, enum manner manner, uint64_t cookie,
 {
 	switch (manner) {
 	case IN_TWO_CHUNKS:
-		put_data_chunk(peer, 0, cookie, offset + 300, COUNT - 300);
-		put_data_chunk(peer, DONE, cookie, offset, 300);
+		put_data(peer, 0, cookie, offset + 300, COUNT - 300);
+		put_data(peer, DONE, cookie, offset, 300);
 		break;
 	case WITH_A_HOLE:
-		put_data_chunk(peer, 0, cookie, offset, 200);
-		peer_put_chunk(peer, DONE, NBD_REPLY_TYPE_OFFSET_HOLE, cookie,
-			       12);
-		peer_put_u64(peer, offset + 200);
-		peer_put_u32(peer, COUNT - 200);
+		put_data(peer, 0, cookie, offset, 200);
+		peer_put_hole(peer, DONE, cookie, offset + 200, COUNT - 200);
 		break;
 	case DONE_LATER:
-		put_data_chunk(peer, 0, cookie, offset, COUNT);
+		put_data(peer, 0, cookie, offset, COUNT);
 		peer_put_chunk(peer, DONE, NBD_REPLY_TYPE_NONE, cookie, 0);
 		break;
 	default:
-		put_data_chunk(peer, DONE, cookie, offset, COUNT);
+		put_data(peer, DONE, cookie, offset, COUNT);
 	}
 }
 
@@ -184,11 +172,14 @@ static void
 put_reply(struct peer *peer, enum manner manner, bool structured,
 	  uint64_t cookie, uint64_t offset)
 {
+	uint8_t bytes[COUNT];
+
 	if (manner == WITH_AN_ERROR) {
 		peer_put_simple(peer, 5, cookie);
 	} else if (!structured || manner == SIMPLY) {
+		pattern_fill(bytes, COUNT, 1, offset);
 		peer_put_simple(peer, 0, cookie);
-		put_content(peer, offset, COUNT);
+		peer_put(peer, bytes, COUNT);
 	} else {
 		put_chunks(peer, manner, cookie, offset);
 	}

@@ -142,6 +142,25 @@ peer_put_chunk(struct peer *peer, uint16_t flags, uint16_t type,
 	peer_put_u32(peer, length);
 }
 
+void
+peer_put_data(struct peer *peer, uint16_t flags, uint64_t cookie,
+	      uint64_t offset, const void *bytes, uint32_t length)
+{
+	peer_put_chunk(peer, flags, NBD_REPLY_TYPE_OFFSET_DATA, cookie,
+		       8 + length);
+	peer_put_u64(peer, offset);
+	peer_put(peer, bytes, length);
+}
+
+void
+peer_put_hole(struct peer *peer, uint16_t flags, uint64_t cookie,
+	      uint64_t offset, uint32_t length)
+{
+	peer_put_chunk(peer, flags, NBD_REPLY_TYPE_OFFSET_HOLE, cookie, 12);
+	peer_put_u64(peer, offset);
+	peer_put_u32(peer, length);
+}
+
 /* What a poll loop would do once the descriptor is readable. */
 static void
 let_client_read(struct peer *peer)

@@ -65,6 +65,10 @@ void peer_put_info_export(struct peer *peer, uint32_t option, uint64_t size,
 void peer_put_simple(struct peer *peer, uint32_t error, uint64_t cookie);
 void peer_put_chunk(struct peer *peer, uint16_t flags, uint16_t type,
 		    uint64_t cookie, uint32_t length);
+void peer_put_data(struct peer *peer, uint16_t flags, uint64_t cookie,
+		   uint64_t offset, const void *bytes, uint32_t length);
+void peer_put_hole(struct peer *peer, uint16_t flags, uint64_t cookie,
+		   uint64_t offset, uint32_t length);
 
 /* Says them. */
 void peer_say(struct peer *peer);

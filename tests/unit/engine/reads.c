@@ -2,32 +2,26 @@
 /* Replies to reads: where their bytes go, and which of them are believed. */
 #include <errno.h>
 #include <libnbd.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "tests/unit/engine/peer.h"
 
 enum {
 	DONE = NBD_REPLY_FLAG_DONE
 };
 
+/* LENGTH times BYTE. */
 static void
 put_data(struct peer *peer, uint16_t flags, uint64_t cookie, uint64_t offset,
 	 char byte, uint32_t length)
 {
-	peer_put_chunk(peer, flags, NBD_REPLY_TYPE_OFFSET_DATA, cookie,
-		       8 + length);
-	peer_put_u64(peer, offset);
-	for (uint32_t i = 0; i < length; i++)
-		peer_put(peer, &byte, 1);
-}
+	CLEANUP_FREE char *bytes = malloc(length);
 
-static void
-put_hole(struct peer *peer, uint16_t flags, uint64_t cookie, uint64_t offset,
-	 uint32_t length)
-{
-	peer_put_chunk(peer, flags, NBD_REPLY_TYPE_OFFSET_HOLE, cookie, 12);
-	peer_put_u64(peer, offset);
-	peer_put_u32(peer, length);
+	assert_non_null(bytes);
+	memset(bytes, byte, length);
+	peer_put_data(peer, flags, cookie, offset, bytes, length);
 }
 
 /* Is BUFFER "aaa...bbb..." for a string of (byte, length) pairs? */
@@ -106,7 +100,7 @@ chunks_come_in_any_order_and_size(void **state)
 	memset(buffer, 'x', sizeof(buffer));
 	cookie = peer_read(peer, buffer, 1024, 4096, outcome);
 	put_data(peer, 0, cookie, 4096 + 1000, 'z', 24);
-	put_hole(peer, 0, cookie, 4096 + 500, 500);
+	peer_put_hole(peer, 0, cookie, 4096 + 500, 500);
 	for (uint64_t i = 500; i > 0; i--)
 		put_data(peer, 0, cookie, 4096 + i - 1, 'a', 1);
 	peer_say(peer);
@@ -183,7 +177,7 @@ the_chunk_callback_sees_data_holes_and_errors_with_offset(void **state)
 	assert_int_equal(chunks.n_calls, 1);
 	assert_int_equal(chunks.status, LIBNBD_READ_DATA);
 	assert_int_equal(chunks.count, 100);
-	put_hole(peer, 0, cookie, 100, 412);
+	peer_put_hole(peer, 0, cookie, 100, 412);
 	peer_say(peer);
 	assert_int_equal(chunks.n_calls, 2);
 	assert_int_equal(chunks.status, LIBNBD_READ_HOLE);
@@ -289,8 +283,8 @@ content_outside_the_request_kills(void **state)
 		cookie = peer_read(peer, buffer + 1, 512, 1024, &outcome);
 		peer_read(peer, elsewhere, 512, 0, &other);
 		if (cases[i].type == NBD_REPLY_TYPE_OFFSET_HOLE)
-			put_hole(peer, DONE, cookie, cases[i].offset,
-				 cases[i].length);
+			peer_put_hole(peer, DONE, cookie, cases[i].offset,
+				      cases[i].length);
 		else
 			put_data(peer, DONE, cookie, cases[i].offset, 'x',
 				 cases[i].length);
@@ -317,7 +311,7 @@ empty_chunks_are_harmless(void **state)
 	peer_get_ready(peer, true);
 	cookie = peer_read(peer, buffer, 512, 0, outcome);
 	put_data(peer, 0, cookie, 256, 'x', 0);
-	put_hole(peer, 0, cookie, 512, 0);
+	peer_put_hole(peer, 0, cookie, 512, 0);
 	put_data(peer, DONE, cookie, 0, 'a', 512);
 	peer_say(peer);
 	assert_int_equal(outcome->n_calls, 1);
@@ -379,7 +373,7 @@ endless_chunks_kill(void **state)
 	peer_get_ready(peer, true);
 	cookie = peer_read(peer, buffer, 512, 0, outcome);
 	for (int i = 0; i < 3000 && !peer->has_failed; i++) {
-		put_hole(peer, 0, cookie, 0, 1);
+		peer_put_hole(peer, 0, cookie, 0, 1);
 		peer_say(peer);
 	}
 	assert_int_equal(peer_state(peer), PUBLIC_DEAD);
