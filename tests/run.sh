@@ -10,7 +10,9 @@ export LC_ALL=C.UTF-8
 unset MESON_TESTTHREADS MAKEFLAGS
 exec </dev/null
 logs=$(mktemp -d) || exit 1
-trap 'rm -rf "$logs"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$logs"' EXIT
+# Most tests wait more than they compute.
+at_once=$(($(nproc) * 3 / 2))
 
 # step WHAT COMMAND...: its output goes to a log, shown on failure.
 step() {
@@ -23,22 +25,31 @@ step() {
 	return 1
 }
 
-# run_in DIRECTORY TEST-OPTIONS -- SETUP-OPTIONS: a fresh build, then its tests.
-run_in() {
-	local dir=$1 test_options=()
-	shift
-	while [ "$1" != -- ]; do
-		test_options+=("$1")
-		shift
-	done
+# build_in DIRECTORY SETUP-OPTIONS: a fresh build.
+build_in() {
+	local dir=$1
 	shift
 	rm -rf "$dir"
 	step "Configuring $dir" meson setup "$dir" "$@" &&
-		step "Compiling $dir" meson compile -C "$dir" || return 1
+		step "Compiling $dir" meson compile -C "$dir"
+}
+
+# test_in DIRECTORY TEST-OPTIONS: what was built. Its verdict is read from its
+# log, by summarise.
+test_in() {
+	local dir=$1
+	shift
 	echo "Testing $dir"
-	# Its verdict is read from its log, by summarise.
-	meson test -C "$dir" --no-rebuild "${test_options[@]}" |
+	meson test -C "$dir" --no-rebuild --num-processes "$at_once" "$@" |
 		grep -E '^ *[0-9]+/[0-9]+ '
+}
+
+# fuzz_in DIRECTORY: two minutes with each fuzzer, of what the processors have to
+# spare.
+fuzz_in() {
+	FUZZ_SECONDS=120 nice -n 19 meson test -C "$1" --no-rebuild --suite fuzz \
+		--num-processes "$(nproc)" --logbase fuzzlog >"$logs/fuzz" 2>&1
+	grep -E '^ *[0-9]+/[0-9]+ ' "$logs/fuzz"
 }
 
 # run_suite DIRECTORY SUITE TEST-OPTIONS -- SETUP-OPTIONS: the same for one suite,
@@ -54,7 +65,8 @@ run_suite() {
 	rm -rf "$dir"
 	step "Configuring $dir" meson setup "$dir" "$@" || return 1
 	echo "Compiling and testing $dir"
-	meson test -C "$dir" --suite "$suite" "${test_options[@]}" \
+	meson test -C "$dir" --suite "$suite" --num-processes "$at_once" \
+		"${test_options[@]}" \
 		>"$logs/suite" 2>&1
 	grep -E '^ *[0-9]+/[0-9]+ nbd-clientd:' "$logs/suite" && return 0
 	echo "$dir: no test was run. The end of the output:"
@@ -64,16 +76,19 @@ run_suite() {
 
 sh tests/support/install-packages || exit 1
 
-run_in build -- -Dwerror=true
+if build_in build -Dwerror=true; then
+	fuzz_in build &
+	test_in build --no-suite fuzz
+fi
+
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 # With sanitizers gcc warns of what cannot happen, so warnings are no errors.
 # Not again what looks at the sources, at what users get, or in a container; and
 # a program of others cannot load a library with sanitizers.
-run_in build-asan --no-suite style --no-suite abi --no-suite systemd \
-	--no-suite drop-in \
-	--timeout-multiplier 4 -- \
-	-Db_sanitize=address,undefined -Db_lundef=false
+build_in build-asan -Db_sanitize=address,undefined -Db_lundef=false &&
+	test_in build-asan --timeout-multiplier 4 --no-suite style \
+		--no-suite abi --no-suite systemd --no-suite drop-in
 
 # gRPC and others are not built for this sanitizer: what they do inside of
 # themselves, with locks that it does not see, is not for us to judge.
@@ -82,4 +97,5 @@ TSAN_OPTIONS+=:ignore_noninstrumented_modules=1
 run_suite build-tsan threads --timeout-multiplier 4 -- \
 	-Db_sanitize=thread -Db_lundef=false
 
-python3 tests/support/summarise build build-asan build-tsan
+wait
+python3 tests/support/summarise build build:fuzzlog build-asan build-tsan
