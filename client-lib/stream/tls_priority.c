@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <string.h>
-#ifdef __aarch64__
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
@@ -22,8 +24,12 @@ static bool
 processor_has_aes(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
-	return __builtin_cpu_supports("aes") &&
-	       __builtin_cpu_supports("pclmul");
+	unsigned eax, ebx, ecx, edx;
+
+	/* __builtin_cpu_supports() would ask whenever a program starts, and
+	 * for more than this. In a virtual machine each answer takes µs. */
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_AES) &&
+	       (ecx & bit_PCLMUL);
 #elif defined(__aarch64__)
 	const unsigned long aes = 1UL << 3;
 	const unsigned long pmull = 1UL << 4;
