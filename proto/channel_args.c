@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Channel arguments that both ends share. On a unix socket big frames and a
- * fixed, wide window win over measuring the path, which is what gRPC does by
- * itself.
+ * Channel arguments that both ends share. On a unix socket big frames win. Of
+ * the windows, that of a stream can be fixed, and that of the connection stays
+ * at 64 KiB unless gRPC measures the path; which is better each end knows.
  */
 #include "proto/channel_args.h"
 
@@ -29,14 +29,15 @@ integer(const char *key, int value)
 }
 
 size_t
-rpc_channel_args(grpc_arg *args, size_t receive_max)
+rpc_channel_args(grpc_arg *args, size_t receive_max, enum rpc_window window)
 {
 	size_t n = 0;
 
 	args[n++] = integer(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, MAX_FRAME_SIZE);
 	args[n++] = integer(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
 			    LOOKAHEAD_BYTES);
-	args[n++] = integer(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+	args[n++] = integer(GRPC_ARG_HTTP2_BDP_PROBE,
+			    window == RPC_WINDOW_WIDE);
 	args[n++] = integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 			    (int)receive_max);
 	/* Only uncompressed messages: both ends are on one machine. */

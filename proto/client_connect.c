@@ -166,7 +166,8 @@ make_channel(const char *path, int fd)
 {
 	char no_retries[] = GRPC_ARG_ENABLE_RETRIES;
 	grpc_arg args[RPC_CHANNEL_ARGS_MAX + 1];
-	size_t n = rpc_channel_args(args, RPC_RESPONSE_MAX);
+	/* Replies to many small reads leave the daemon at once. */
+	size_t n = rpc_channel_args(args, RPC_RESPONSE_MAX, RPC_WINDOW_WIDE);
 	grpc_channel_credentials *none = grpc_insecure_credentials_create();
 	grpc_channel *channel;
 

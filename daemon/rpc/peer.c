@@ -134,7 +134,10 @@ create_server(const struct rpc_server *rpc)
 	grpc_channel_args all = { .args = args };
 	grpc_server *server;
 
-	all.num_args = rpc_channel_args(args, rpc->max_message);
+	/* Large writes that come all at once would wait for each other, cold in
+	 * the cache; and less of a client's is held for it. */
+	all.num_args = rpc_channel_args(args, rpc->max_message,
+					RPC_WINDOW_NARROW);
 	args[all.num_args++] = (grpc_arg){
 		.type = GRPC_ARG_INTEGER,
 		.key = (char[]){ GRPC_ARG_MAX_CONCURRENT_STREAMS },

@@ -198,7 +198,8 @@ server_start(void)
 	snprintf(target, sizeof(target), "unix:%s", server->address);
 	server->server = grpc_server_create(
 		&(grpc_channel_args){
-			.num_args = rpc_channel_args(args, RPC_REQUEST_MAX),
+			.num_args = rpc_channel_args(args, RPC_REQUEST_MAX,
+						     RPC_WINDOW_NARROW),
 			.args = args },
 		NULL);
 	server->queue = grpc_completion_queue_create_for_next(NULL);
