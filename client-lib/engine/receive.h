@@ -20,7 +20,9 @@ struct nbd_handle;
 struct command;
 
 enum {
-	RECEIVE_BUFFER_SIZE = 256 * 1024,
+	/* Holds 64 replies of 4 KiB with their headers, so that a batch of a
+	 * usual size is one system call. */
+	RECEIVE_BUFFER_SIZE = 260 * 1024,
 };
 
 enum receive_state {
