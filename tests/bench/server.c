@@ -8,6 +8,8 @@
  *   bench-server [--structured]     listens on descriptor 3
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -307,6 +309,10 @@ main(int argc, char **argv)
 {
 	int fd;
 
+	/* BBR would pace what is sent, by a timer: then the timer is measured.
+	 * It is no TCP socket if this fails; connections inherit it. */
+	(void)setsockopt(LISTENER, IPPROTO_TCP, TCP_CONGESTION, "reno",
+			 strlen("reno"));
 	offers_structured = argc > 1 && !strcmp(argv[1], "--structured");
 	while ((fd = accept(LISTENER, NULL, NULL)) >= 0) {
 		pthread_t thread;
