@@ -105,6 +105,8 @@ struct connection {
 	/* Read by other threads. */
 	atomic_uint in_flight;
 	atomic_ullong bytes_in_flight;
+	/* Of them, those that the loop was told to expect. */
+	unsigned n_brief;
 	atomic_ullong bytes_sent;
 	atomic_ullong bytes_received;
 	atomic_int public_phase;

@@ -20,6 +20,8 @@
 #define REQUEST_SIZE 28
 #define REPLY_SIZE   16
 
+#define BRIEF_MAX (16u << 10)
+
 /* ns */
 #define MEASURE_PERIOD 1000000000ull
 
@@ -95,10 +97,22 @@ issue(struct nbd_handle *nbd, struct part *part)
 	return -1;
 }
 
+/* Answers to these are worth gathering; others take longer to move than it
+ * takes to send them on. */
+static bool
+is_brief(const struct part *part)
+{
+	return part->length <= BRIEF_MAX;
+}
+
 static void
 count_sent(struct connection *connection, const struct part *part)
 {
 	connection->in_flight++;
+	if (is_brief(part)) {
+		connection->n_brief++;
+		loop_expect(connection->loop, 1);
+	}
 	connection->bytes_in_flight += weight(part);
 	connection->bytes_sent += REQUEST_SIZE;
 	if (part->command == REQUEST_WRITE)
@@ -149,6 +163,10 @@ static void
 count_answered(struct connection *connection, const struct part *part)
 {
 	connection->in_flight--;
+	if (is_brief(part)) {
+		connection->n_brief--;
+		loop_expect(connection->loop, -1);
+	}
 	connection->bytes_in_flight -= weight(part);
 	connection->bytes_received += REPLY_SIZE;
 	if (part->command == REQUEST_READ)
@@ -253,6 +271,8 @@ connection_forget_parts(struct connection *connection)
 		if (part->on_answer)
 			part->on_answer(part, PART_LOST, "closed");
 	}
+	loop_expect(connection->loop, -(int)connection->n_brief);
+	connection->n_brief = 0;
 }
 
 void

@@ -77,6 +77,10 @@ void loop_message_init(struct message *message,
 		       void (*run)(struct message *message));
 /* Takes back a message of loop_run_later(). */
 void loop_message_cancel(struct message *message);
+/* CHANGE more answers of servers, or fewer, are awaited. While there are many,
+ * those that come are gathered for some microseconds before the messages of
+ * loop_run_later() run. */
+void loop_expect(struct loop *loop, int change);
 /* Somebody will send a message yet: loop_free() waits for as many releases as
  * there are holds. */
 void loop_hold(struct loop *loop);

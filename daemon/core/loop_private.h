@@ -24,6 +24,8 @@ struct loop {
 	/* To run before the next sleep. */
 	struct list later;
 	unsigned holds;
+	/* What loop_expect() has come to. */
+	unsigned n_expected;
 	unsigned number;
 	uint64_t latest_id;
 	/* What epoll said in this turn and is not handled yet. */

@@ -74,6 +74,12 @@ loop_message_cancel(struct message *message)
 }
 
 void
+loop_expect(struct loop *loop, int change)
+{
+	loop->n_expected += (unsigned)change;
+}
+
+void
 loop_hold(struct loop *loop)
 {
 	loop->holds++;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -332,6 +333,101 @@ descriptors_timers_and_later_work_meet_on_one_thread(void **state)
 	sem_destroy(&ping.done);
 }
 
+/* An answer, and another one that comes while the first is taken. */
+struct answers {
+	struct message start;
+	struct message later;
+	struct loop *loop;
+	int n_expected;
+	struct watch first;
+	struct watch second;
+	int fds[2];
+	bool has_later_run;
+	/* Before what was put off. */
+	bool is_gathered;
+	sem_t done;
+};
+
+static void
+take_answer(struct answers *answers, struct watch *watch)
+{
+	eventfd_t count;
+
+	assert_int_equal(eventfd_read(watch->fd, &count), 0);
+	loop_unwatch(answers->loop, watch);
+}
+
+static void
+on_first_answer(struct watch *watch, uint32_t events)
+{
+	struct answers *answers = container_of(watch, struct answers, first);
+
+	assert_true(events & EPOLLIN);
+	take_answer(answers, watch);
+	loop_run_later(answers->loop, &answers->later);
+	assert_int_equal(eventfd_write(answers->fds[1], 1), 0);
+}
+
+static void
+on_second_answer(struct watch *watch, uint32_t events)
+{
+	struct answers *answers = container_of(watch, struct answers, second);
+
+	assert_true(events & EPOLLIN);
+	take_answer(answers, watch);
+	answers->is_gathered = !answers->has_later_run;
+	loop_expect(answers->loop, -answers->n_expected);
+	sem_post(&answers->done);
+}
+
+static void
+on_later_than_answers(struct message *message)
+{
+	container_of(message, struct answers, later)->has_later_run = true;
+}
+
+static void
+on_start_of_answers(struct message *message)
+{
+	struct answers *answers = container_of(message, struct answers, start);
+
+	loop_message_init(&answers->later, on_later_than_answers);
+	loop_expect(answers->loop, answers->n_expected);
+	loop_watch(answers->loop, &answers->first, answers->fds[0], EPOLLIN);
+	loop_watch(answers->loop, &answers->second, answers->fds[1], EPOLLIN);
+}
+
+static bool
+are_gathered(int n_expected)
+{
+	struct answers answers = {
+		.start.run = on_start_of_answers,
+		.first = { .fd = -1, .on_ready = on_first_answer },
+		.second = { .fd = -1, .on_ready = on_second_answer },
+		.n_expected = n_expected,
+	};
+
+	sem_init(&answers.done, 0, 0);
+	answers.fds[0] = eventfd(1, EFD_CLOEXEC);
+	answers.fds[1] = eventfd(0, EFD_CLOEXEC);
+	answers.loop = loop_new(0);
+	loop_send(answers.loop, &answers.start);
+	sem_wait(&answers.done);
+	loop_free(answers.loop);
+	close(answers.fds[0]);
+	close(answers.fds[1]);
+	sem_destroy(&answers.done);
+	return answers.is_gathered;
+}
+
+static void
+answers_are_gathered_where_many_are_expected(void **state)
+{
+	(void)state;
+	assert_true(are_gathered(64));
+	assert_false(are_gathered(2));
+}
+
 int
 main(void)
 {
@@ -343,6 +439,7 @@ main(void)
 			nothing_is_told_to_a_watch_that_a_sender_took_away),
 		cmocka_unit_test(
 			descriptors_timers_and_later_work_meet_on_one_thread),
+		cmocka_unit_test(answers_are_gathered_where_many_are_expected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
