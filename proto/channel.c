@@ -16,6 +16,17 @@
 #include "proto/rpc_limits.h"
 #include "proto/utf8.h"
 
+/*
+ * The daemon's window is 64 KiB: it wakes up to say that the rest of a longer
+ * message may come. So of many small writes the first leave in a message that
+ * fits, and the daemon carries these out meanwhile.
+ */
+#define FIRST_MAX          (60 * 1024)
+#define FIRST_REQUESTS_MIN 8
+
+/* With more of them something is under way all the time. */
+#define REST_MAX 128
+
 void
 channel_complete(struct channel *channel, struct channel_request *request,
 		 struct io_reply *reply, const struct client_error *error)
@@ -114,10 +125,26 @@ write_request(struct channel *channel, struct channel_request *request)
 	request->io.data = kept;
 }
 
+/* Would the message, which has N requests, be too long with another one that
+ * makes it LENGTH? */
+static bool
+is_full(const struct channel *channel, size_t n, size_t length)
+{
+	if (n == 0)
+		return false;
+	if (length > RPC_BATCH_MAX)
+		return true;
+	return n >= FIRST_REQUESTS_MIN && channel->n_queued <= REST_MAX &&
+	       !channel->is_rest && channel->writer.length <= FIRST_MAX &&
+	       length > FIRST_MAX;
+}
+
 /* Moves requests from the queue into the message, as many as fit. */
 static void
 fill_message(struct channel *channel)
 {
+	size_t n = 0;
+
 	while (channel->n_free > 0 && !list_is_empty(&channel->queued)) {
 		struct channel_request *request = container_of(
 			channel->queued.next, struct channel_request, link);
@@ -126,8 +153,10 @@ fill_message(struct channel *channel)
 		request->io.id = channel->free_ids[channel->n_free - 1];
 		length = channel_writer_length_with_request(&channel->writer,
 							    &request->io);
-		if (length > RPC_BATCH_MAX && channel->writer.length > 0)
+		if (is_full(channel, n, length)) {
+			channel->is_rest = true;
 			return;
+		}
 		list_remove(&request->link);
 		channel->n_queued--;
 		if (length > RPC_REQUEST_MAX) {
@@ -137,7 +166,9 @@ fill_message(struct channel *channel)
 		channel->n_free--;
 		channel->slots[request->io.id - 1] = request;
 		write_request(channel, request);
+		n++;
 	}
+	channel->is_rest = false;
 }
 
 void

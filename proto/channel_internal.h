@@ -33,6 +33,8 @@ struct channel {
 
 	struct event sending;
 	struct channel_writer writer;
+	/* The last message was full, and what is queued are its followers. */
+	bool is_rest;
 	struct event receiving;
 	grpc_byte_buffer *received;
 

@@ -167,6 +167,33 @@ many_requests_travel_in_few_messages(void **state)
 		channel_close(fixture->channel, LONG_MS, &fixture->error), 0);
 }
 
+/* As many writes as may be in flight: how many came in one message at most. */
+static size_t
+count_together(struct fixture *fixture, uint64_t length)
+{
+	for (size_t i = 0; i < SERVER_MAX_IN_FLIGHT; i++)
+		submit(fixture, i, WRITE, 0, length);
+	wait_for_all(fixture);
+	return server_take_most(fixture->server);
+}
+
+static void
+of_many_small_writes_some_leave_before_the_rest(void **state)
+{
+	const size_t all_but_the_first = SERVER_MAX_IN_FLIGHT - 1;
+	struct fixture *fixture = *state;
+
+	open_channel(fixture, "disk");
+	/* Nine fit into 60 KiB. */
+	assert_int_equal(count_together(fixture, 6 * 1024), 9);
+	/* All fit. */
+	assert_true(count_together(fixture, 2 * 1024) >= all_but_the_first);
+	/* Four would. */
+	assert_true(count_together(fixture, 12 * 1024) >= all_but_the_first);
+	assert_int_equal(
+		channel_close(fixture->channel, LONG_MS, &fixture->error), 0);
+}
+
 static void
 check_block(struct channel_request *request, struct io_reply *reply,
 	    const struct client_error *error)
@@ -417,6 +444,7 @@ main(void)
 		TEST(a_volume_that_is_not_there_is_said_so),
 		TEST(an_opening_has_a_time_limit),
 		TEST(many_requests_travel_in_few_messages),
+		TEST(of_many_small_writes_some_leave_before_the_rest),
 		TEST(each_reply_finds_its_request),
 		TEST(a_callback_may_submit),
 		TEST(one_failed_request_does_not_end_the_channel),

@@ -264,3 +264,9 @@ server_n_messages(const struct server *server)
 {
 	return atomic_load(&server->n_messages);
 }
+
+size_t
+server_take_most(struct server *server)
+{
+	return atomic_exchange(&server->n_most, 0);
+}

@@ -39,3 +39,6 @@ void server_wait_until_slow(struct server *server);
 
 /* Channel messages with requests that have come in. */
 size_t server_n_messages(const struct server *server);
+
+/* The most requests that came in one of them since this was last asked. */
+size_t server_take_most(struct server *server);

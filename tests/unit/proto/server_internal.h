@@ -28,6 +28,7 @@ struct server {
 	pthread_cond_t slow_came;
 	bool is_slow_here;
 	atomic_size_t n_messages;
+	atomic_size_t n_most;
 	uint8_t disk[DISK_SIZE];
 };
 

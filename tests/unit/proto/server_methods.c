@@ -240,6 +240,8 @@ answer_requests(struct served *served, grpc_byte_buffer *bytes)
 		io_request_done(&request);
 	}
 	atomic_fetch_add(&served->server->n_messages, 1);
+	if (n > atomic_load(&served->server->n_most))
+		atomic_store(&served->server->n_most, n);
 	while (n-- > 0) {
 		channel_writer_reply(&writer, &replies[n]);
 		io_reply_done(&replies[n]);
