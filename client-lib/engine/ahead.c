@@ -14,7 +14,7 @@
 #include "common/hints.h"
 
 enum {
-	/* In-order replies after a wrong guess, at least and at most. */
+	/* In-order replies at first and after a wrong guess, and at most. */
 	FEW_NEEDED = 8,
 	MANY_NEEDED = 4096,
 };
@@ -22,11 +22,15 @@ enum {
 /* Less is copied as fast as vectors are made for it, in the kernel, too. */
 size_t ahead_smallest = 8 * 1024;
 
+/* A wrong guess costs a copy of all that came, and a short-lived connection
+ * would have nothing but the first one. */
+uint64_t ahead_at_first = FEW_NEEDED;
+
 void
 ahead_start(struct ahead *ahead)
 {
 	ahead->n_in_order = 0;
-	ahead->n_needed = 0;
+	ahead->n_needed = ahead_at_first;
 	ahead->n_foreseen = 0;
 	ahead->n_right = 0;
 	ahead->left = 0;

@@ -24,8 +24,10 @@ enum {
 	AHEAD_MAX = 32,
 };
 
-/* Only replies to reads of so many bytes are foreseen. Tests lower it. */
+/* Only replies to reads of so many bytes are foreseen, on a new connection after
+ * so many replies in order. Tests lower both. */
 extern size_t ahead_smallest;
+extern uint64_t ahead_at_first;
 
 struct ahead {
 	uint64_t n_in_order; /* lately, reads answered as could be foretold */

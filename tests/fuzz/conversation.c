@@ -279,6 +279,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct heard_all all[2];
 	struct input input = input_over(data, size);
 
+	ahead_at_first = 0;
 	ahead_smallest = 1;
 	hold(&all[0], input, 0x55);
 	ahead_smallest = SIZE_MAX;

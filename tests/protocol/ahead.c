@@ -9,4 +9,5 @@ __attribute__((constructor)) static void
 receive_everything_ahead(void)
 {
 	ahead_smallest = 1;
+	ahead_at_first = 0;
 }

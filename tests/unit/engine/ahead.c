@@ -349,6 +349,7 @@ whatever_a_server_says_both_hear_the_same(void **state)
 {
 	(void)state;
 	ahead_smallest = 1;
+	ahead_at_first = 0;
 	for (uint64_t seed = 0; seed < N_ROUNDS; seed++) {
 		for (int i = 0; i < 2; i++)
 			play(&clients[i], seed, i == 0);
@@ -363,11 +364,41 @@ whatever_a_server_says_both_hear_the_same(void **state)
 	print_message("%lu right, %lu wrong\n", n_right, n_wrong);
 }
 
+static void
+a_server_that_has_answered_a_few_in_order_is_foreseen(void **state)
+{
+	struct client *client = &clients[0];
+	const struct ahead *ahead;
+	struct peer *peer;
+
+	(void)state;
+	ahead_smallest = 1;
+	ahead_at_first = 3;
+	open_client(client, true, true);
+	peer = client->peer;
+	ahead = &peer->h->receive.ahead;
+	for (size_t i = 0; i < N_READS; i++)
+		submit(client, i * COUNT);
+	assert_int_equal(engine_flush(peer->h), 0);
+	for (size_t i = 0; i < N_READS; i++) {
+		put_reply(peer, WELL, true, client->cookies[i], i * COUNT);
+		peer_say(peer);
+		assert_int_equal(client->heard.n, i + 1);
+		if (i < 3)
+			assert_int_equal(ahead->n_foreseen, 0);
+		else
+			assert_true(ahead->n_foreseen > 0);
+	}
+	close_client(client);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_a_server_says_both_hear_the_same),
+		cmocka_unit_test(
+			a_server_that_has_answered_a_few_in_order_is_foreseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
