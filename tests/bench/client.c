@@ -18,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
+
+#include "tests/bench/clock.h"
 
 enum {
 	MAX_DEPTH = 1024,
@@ -56,15 +57,6 @@ give_up(const char *what)
 {
 	fprintf(stderr, "bench-client: %s: %s\n", what, nbd_get_error());
 	exit(EXIT_FAILURE);
-}
-
-static uint64_t
-nanoseconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 static size_t

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,14 +21,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
+#include "client-lib/wire/protocol.h"
 #include "common/byteorder.h"
+#include "tests/bench/clock.h"
 
 enum {
 	MAX_DEPTH = 1024,
-	HEADER_SIZE = 28,
-	REPLY_SIZE = 16,
 	DISK_SIZE = 1 << 30,
 	RECORD_SIZE = 16384,
 	BUFFER_SIZE = 256 * 1024,
@@ -44,7 +42,7 @@ struct floor {
 	unsigned batch;
 	uint64_t random;
 
-	uint8_t headers[MAX_DEPTH][HEADER_SIZE];
+	uint8_t headers[MAX_DEPTH][NBD_REQUEST_SIZE];
 	struct iovec vectors[2 * MAX_DEPTH];
 	uint8_t *payload;
 	uint8_t *in;
@@ -245,7 +243,7 @@ start_tls(struct floor *f, const char *keys)
 	line[strcspn(line, "\n")] = '\0';
 	key.data = (uint8_t *)strchr(line, ':') + 1;
 	key.size = (unsigned)strlen((char *)key.data);
-	send_option(f, 5);
+	send_option(f, NBD_OPT_STARTTLS);
 	receive_exactly(f, reply, sizeof(reply));
 	if (gnutls_psk_allocate_client_credentials(&credentials) < 0 ||
 	    gnutls_psk_set_client_credentials(credentials, "bench", &key,
@@ -279,7 +277,7 @@ negotiate(struct floor *f, const char *keys)
 	send_bytes(f, flags, sizeof(flags));
 	if (keys)
 		start_tls(f, keys);
-	send_option(f, 1); /* NBD_OPT_EXPORT_NAME: "", and no length follows */
+	send_option(f, NBD_OPT_EXPORT_NAME); /* "" */
 	receive_exactly(f, export, sizeof(export));
 }
 
@@ -287,9 +285,9 @@ static void
 prepare_header(struct floor *f, uint8_t *header)
 {
 	f->random = f->random * 6364136223846793005U + 1442695040888963407U;
-	store_be32(header, 0x25609513);
+	store_be32(header, NBD_REQUEST_MAGIC);
 	store_be16(header + 4, 0);
-	store_be16(header + 6, f->is_write);
+	store_be16(header + 6, f->is_write ? NBD_CMD_WRITE : NBD_CMD_READ);
 	store_be64(header + 8, f->random);
 	store_be64(header + 16,
 		   (f->random >> 24) % (DISK_SIZE / f->size) * f->size);
@@ -305,7 +303,7 @@ send_batch(struct floor *f, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		prepare_header(f, f->headers[i]);
 		f->vectors[n_vectors++] = (struct iovec){ f->headers[i],
-							  HEADER_SIZE };
+							  NBD_REQUEST_SIZE };
 		if (f->is_write)
 			f->vectors[n_vectors++] = (struct iovec){
 				f->payload + i * f->size, f->size
@@ -332,15 +330,6 @@ issue(struct floor *f, unsigned n)
 		send_batch(f, of_these);
 		n -= of_these;
 	}
-}
-
-static uint64_t
-nanoseconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 /* Keeps DEPTH requests in flight. How many were answered. */
@@ -372,9 +361,9 @@ prepare(struct floor *f, unsigned depth)
 {
 	if (f->size == 0 || f->batch == 0 || depth == 0 || depth > MAX_DEPTH)
 		give_up("size, batch or depth");
-	f->reply_size = REPLY_SIZE + (f->is_write ? 0 : f->size);
+	f->reply_size = NBD_SIMPLE_REPLY_SIZE + (f->is_write ? 0 : f->size);
 	f->payload = calloc(depth, f->size);
-	f->plaintext = malloc(depth * (f->size + HEADER_SIZE));
+	f->plaintext = malloc(depth * (f->size + NBD_REQUEST_SIZE));
 	f->in = malloc(BUFFER_SIZE);
 	f->ciphertext = malloc(BUFFER_SIZE);
 	f->out = malloc(BUFFER_SIZE);
