@@ -268,9 +268,7 @@ memory_is_used_again(void **state)
 static void
 fail_in_every_way(struct peer *peer, uint64_t cookie)
 {
-	peer_put_chunk(peer, 0, NBD_REPLY_TYPE_OFFSET_DATA, cookie, 8 + 16);
-	peer_put_u64(peer, 32);
-	peer_put_zeroes(peer, 16);
+	peer_put_data(peer, 0, cookie, 32, (uint8_t[16]){ 0 }, 16);
 	peer_put_chunk(peer, 0, 99, cookie, 0);
 	peer_put_chunk(peer, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_ERROR, cookie,
 		       4 + 2 + 3);
@@ -325,10 +323,8 @@ nothing_of_a_command_is_left_to_the_next(void **state)
 	cookie = peer_read(peer, buffer, 64, 0, outcome);
 	assert_ptr_equal(in_flight_find(&peer->h->commands, cookie), memory);
 	(void)peer_hear(peer, heard, sizeof(heard));
-	peer_put_chunk(peer, NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_OFFSET_DATA,
-		       cookie, 8 + 64);
-	peer_put_u64(peer, 0);
-	peer_put_zeroes(peer, 64);
+	peer_put_data(peer, NBD_REPLY_FLAG_DONE, cookie, 0, (uint8_t[64]){ 0 },
+		      64);
 	peer_say(peer);
 	assert_int_equal(outcome->n_calls, 1);
 	assert_int_equal(outcome->error, 0);

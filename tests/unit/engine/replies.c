@@ -121,9 +121,7 @@ the_first_error_wins(void **state)
 	peer_put_chunk(peer, 0, NBD_REPLY_TYPE_ERROR, cookie, 6);
 	peer_put_u32(peer, 28);
 	peer_put_u16(peer, 0);
-	peer_put_chunk(peer, 0, NBD_REPLY_TYPE_OFFSET_DATA, cookie, 8 + 512);
-	peer_put_u64(peer, 0);
-	peer_put_zeroes(peer, 512);
+	peer_put_data(peer, 0, cookie, 0, (uint8_t[512]){ 0 }, 512);
 	put_error(peer, NBD_REPLY_TYPE_ERROR, cookie, 5, 0, "", 0);
 	peer_say(peer);
 	assert_int_equal(outcome->n_calls, 1);
